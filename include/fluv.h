@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* fluv: futures, tasks, timeouts and TCP on libuv. This header is the table
+ * of contents; each part below is one concept.
+ *
+ * Pointers passed in are borrowed for the call, unless the comment says that
+ * they are taken over. Functions that take a fluv_future_t* take it over:
+ * a future is used exactly once. The few that only look at one say so.
+ */
+#ifndef FLUV_H
+#define FLUV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef __cplusplus
+# include <stdbool.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FLUV_H_INSIDE
+#include "fluv/macros.h"  /* marks: visibility, threads, places */
+#include "fluv/version.h" /* version numbers */
+#include "fluv/error.h"   /* error numbers and their names */
+#include "fluv/memory.h"  /* the allocator hook */
+#include "fluv/future.h"  /* one result that will arrive */
+#include "fluv/promise.h" /* the other end of a future */
+#include "fluv/loop.h"    /* attach, run, block_on */
+#include "fluv/task.h"    /* functions that may await */
+#include "fluv/combine.h" /* join_all, select, timeout */
+#include "fluv/joinset.h" /* results in completion order */
+#include "fluv/scope.h"   /* children that end with the block */
+#include "fluv/time.h"    /* sleep, interval, the test clock */
+#include "fluv/stream.h"  /* read, write, close */
+#include "fluv/tcp.h"     /* listen, accept, connect */
+#undef FLUV_H_INSIDE
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FLUV_H */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* fluv's state beside one uv_loop_t: attach to a host's loop, or run one. */
+#ifndef FLUV_LOOP_H
+#define FLUV_LOOP_H
+
+#ifndef FLUV_H_INSIDE
+# error "Include <fluv.h>, not its parts."
+#endif
+
+struct uv_loop_s;
+
+/** fluv's side of a loop. One thread has at most one. */
+typedef struct fluv_loop fluv_loop_t;
+
+/** A function that runs on its own stack and may await. */
+typedef int64_t (*fluv_task_fn)(void* arg);
+
+/** How a loop behaves. Zero means the default in every field. */
+typedef struct fluv_loop_options {
+  /** sizeof(fluv_loop_options_t); set by the initialiser. */
+  size_t size;
+  /** Usable bytes of a task's stack where the spawn says nothing;
+   *  default 64 KiB, at least 16 KiB. */
+  size_t stack_size;
+  /** Most tasks resumed before the loop polls again; default 1024. */
+  unsigned turn_count;
+  /** Longest that tasks run before the loop polls again, in microseconds;
+   *  default 1000. */
+  unsigned turn_us;
+  /** Seed of the generator that select() starts with; default from the
+   *  clock. */
+  uint64_t seed;
+  /** How long fluv_run() waits for other tasks once the main task has
+   *  returned and they were cancelled, in milliseconds; default 1000. */
+  unsigned shutdown_ms;
+  /** Start with the clock paused, as by fluv_clock_pause(). */
+  bool clock_paused;
+} fluv_loop_options_t;
+
+#define FLUV_LOOP_OPTIONS_INIT                          \
+  {                                                     \
+    sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0 \
+  }
+
+/**
+ * Run a program of our own: make a loop, run a task, close the loop.
+ *
+ * When the task returns, all others are cancelled and waited for; those that
+ * do not end in time are reported on stderr by name and place.
+ *
+ * @param fn       The main task.
+ * @param arg      User pointer for `fn`.
+ * @param options  NULL: defaults.
+ * @param loc      Place of the call; fluv_run() fills it in.
+ *
+ * @return  What `fn` returned.
+ * @errors  FLUV_EINVAL  `fn` is NULL or an option is out of range.
+ *          FLUV_EBUSY   this thread has a loop already.
+ *          FLUV_EDEADLK the main task waited for what nobody could deliver.
+ *          FLUV_ENOMEM, FLUV_EMFILE  no loop could be made.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
+int64_t fluv_run_loc(fluv_task_fn fn,
+                     void* arg,
+                     const fluv_loop_options_t* options,
+                     const fluv_loc_t* loc);
+#define fluv_run(fn, arg, options) \
+  fluv_run_loc((fn), (arg), (options), FLUV_LOC)
+
+/**
+ * Add fluv to a loop that the program runs itself, on this thread.
+ *
+ * The loop's data pointer and uv_run()'s meaning stay as they are. What can
+ * still wake a task keeps the loop alive; an idle fluv does not. SIGPIPE is
+ * ignored from here on, and a handler for stack overflows is installed in
+ * front of the program's own SIGSEGV handler.
+ *
+ * @param uv       The host's loop. Borrowed until fluv_loop_close().
+ * @param options  NULL: defaults.
+ *
+ * @return  0.
+ * @errors  FLUV_EINVAL    `uv` is NULL or an option is out of range.
+ *          FLUV_EALREADY  this thread has a loop already.
+ *          FLUV_ENOMEM, FLUV_EMFILE  its handles could not be made.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_LOOP_THREAD
+int fluv_attach_with(struct uv_loop_s* uv, const fluv_loop_options_t* options);
+#define fluv_attach(uv) fluv_attach_with((uv), NULL)
+
+/**
+ * Take fluv off this thread's loop again.
+ *
+ * Every task is cancelled, and those that are ready run. If nothing of fluv
+ * is left alive, its handles are closed: run the loop once more, as after any
+ * uv_close(). If something is left, it stays attached: run the loop and call
+ * again.
+ *
+ * @return  0: closed. Spawning fails from here on.
+ * @errors  FLUV_EBUSY    tasks, futures, streams or listeners are alive; they
+ *                        were reported on stderr by name, file and line.
+ *          FLUV_ENOLOOP  this thread has no loop.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_LOOP_THREAD
+int fluv_loop_close(void);
+
+/**
+ * Wait for a future in plain code, by running this thread's loop.
+ *
+ * @param f    The future. Taken over.
+ * @param loc  Place of the call; fluv_block_on() fills it in.
+ *
+ * @return  The future's result.
+ * @errors  FLUV_EDEADLK  the loop ran out of work first; the future was
+ *                        cancelled.
+ *          FLUV_ECANCELED the future said so, or uv_stop() ended the loop
+ *                        and the future was cancelled.
+ *          What the future says. A call from inside a task, a continuation
+ *          or another fluv_block_on() of this thread aborts; from a callback
+ *          of the host's own uv_run() it nests that, which libuv forbids.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_BLOCKS FLUV_LOOP_THREAD
+int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc);
+#define fluv_block_on(f) fluv_block_on_loc((f), FLUV_LOC)
+
+/**
+ * This thread's loop.
+ *
+ * @return  Borrowed; NULL if the thread has none.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+fluv_loop_t* fluv_loop_current(void);
+
+/**
+ * The uv_loop_t beside a loop.
+ *
+ * @param loop  The loop. Borrowed.
+ *
+ * @return  Borrowed; the one given to fluv_attach(), or fluv_run()'s own.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+struct uv_loop_s* fluv_loop_get_uv(const fluv_loop_t* loop);
+
+/**
+ * Number of tasks on a loop that have not returned yet.
+ *
+ * @param loop  The loop. Borrowed.
+ *
+ * @return  The number.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_LOOP_THREAD
+size_t fluv_loop_count_tasks(const fluv_loop_t* loop);
+
+#endif /* FLUV_LOOP_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Marks on prototypes, and the place in the source that a call was made. */
+#ifndef FLUV_MACROS_H
+#define FLUV_MACROS_H
+
+#ifndef FLUV_H_INSIDE
+# error "Include <fluv.h>, not its parts."
+#endif
+
+#if defined(__GNUC__)
+# define FLUV_EXTERN __attribute__((visibility("default")))
+# define FLUV_MUST_USE __attribute__((warn_unused_result))
+# define FLUV__EXTENSION __extension__
+#else
+# define FLUV_EXTERN
+# define FLUV_MUST_USE
+# define FLUV__EXTENSION
+#endif
+
+/* Returns a future and never waits. */
+#define FLUV_ASYNC FLUV_MUST_USE
+/* May switch to another task: call it inside a task. */
+#define FLUV_SUSPENDS
+/* Blocks the thread: call it outside tasks. */
+#define FLUV_BLOCKS
+/* Call it on the thread that runs the object's loop. */
+#define FLUV_LOOP_THREAD
+/* Call it from any thread, also from one that has no loop. */
+#define FLUV_ANY_THREAD
+
+/** A place in the source; recorded for error messages and reports. */
+typedef struct fluv_loc {
+  /** File name as the compiler saw it. */
+  const char* file;
+  /** Function name. */
+  const char* func;
+  /** Line number, counted from 1. */
+  int line;
+} fluv_loc_t;
+
+/* The place where this macro stands, as a pointer to static memory. Every
+ * function that ends in _loc takes one; the macro of the same name without
+ * _loc fills it in. Compilers without statement expressions record nothing. */
+#if defined(__GNUC__)
+# define FLUV_LOC                                                              \
+   (FLUV__EXTENSION({                                                          \
+     static const fluv_loc_t fluv_loc_here = { __FILE__, __func__, __LINE__ }; \
+     &fluv_loc_here;                                                           \
+   }))
+#else
+# define FLUV_LOC ((const fluv_loc_t*) 0)
+#endif
+
+#endif /* FLUV_MACROS_H */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Arms: the futures that a combinator waits for. */
+#include "core/arms.h"
+
+#include <stdio.h>
+
+/* Take over and drop what the combinator cannot have. */
+static void drop_all(fluv_future_t* const* futures,
+                     size_t n,
+                     const fluv_loc_t* loc) {
+  size_t i;
+
+  for (i = 0; i < n; i++) {
+    if (futures[i] == NULL)
+      continue;
+    fluv__take(futures[i], fluv__loop, loc);
+    fluv__drop(futures[i], loc);
+  }
+}
+
+static bool has_null(fluv_future_t* const* futures, size_t n) {
+  size_t i;
+
+  for (i = 0; i < n; i++)
+    if (futures[i] == NULL)
+      return true;
+  return false;
+}
+
+static void arm_end(fluv__arm_t* arm) {
+  fluv__arms_t* arms = arm->arms;
+  int64_t result = arm->f->result;
+
+  fluv__future_free(arm->f, arms->base.loc);
+  arm->f = NULL;
+  arms->left--;
+  arms->on_end(arms, (size_t) (arm - arms->arm), result);
+  if (arms->left == 0 && !arms->starting)
+    fluv__complete(&arms->base, arms->result);
+}
+
+static void arm_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
+  (void) f;
+  arm_end(fluv__container_of(waiter, fluv__arm_t, waiter));
+}
+
+fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
+                             size_t size,
+                             fluv_future_t* const* futures,
+                             size_t n,
+                             const fluv_loc_t* loc,
+                             fluv_future_t** out_failed) {
+  fluv__arms_t* arms = NULL;
+  size_t i;
+
+  if ((futures == NULL && n > 0) || n > UINT32_MAX / sizeof(fluv__arm_t) / 2 ||
+      has_null(futures, n)) {
+    if (futures != NULL && n <= UINT32_MAX / sizeof(fluv__arm_t) / 2)
+      drop_all(futures, n, loc);
+    *out_failed = fluv__future_fail(FLUV_EINVAL, loc);
+    return NULL;
+  }
+  arms = (fluv__arms_t*) fluv__future_new(
+      ops, size + n * sizeof(fluv__arm_t), loc);
+  if (arms == NULL) {
+    drop_all(futures, n, loc);
+    *out_failed = fluv__future_none();
+    return NULL;
+  }
+  arms->arm = (fluv__arm_t*) (void*) ((char*) arms + size);
+  arms->count = n;
+  arms->left = n;
+  arms->starting = false;
+  arms->stopped = false;
+  arms->result = 0;
+  for (i = 0; i < n; i++) {
+    fluv__take(futures[i], arms->base.loop, loc);
+    arms->arm[i].waiter.wake = arm_wake;
+    arms->arm[i].f = futures[i];
+    arms->arm[i].arms = arms;
+  }
+  return arms;
+}
+
+void fluv__arms_start(fluv__arms_t* arms, size_t first) {
+  size_t index = first;
+  size_t i;
+
+  arms->starting = true;
+  for (i = 0; i < arms->count; i++) {
+    fluv__arm_t* arm = &arms->arm[index];
+
+    if (++index == arms->count)
+      index = 0;
+    /* A cold one that is stopped is cancelled, which ends it untouched. */
+    if (arms->stopped)
+      fluv__cancel(arm->f);
+    if (!fluv__start_and_wait(arm->f, &arm->waiter))
+      arm_end(arm);
+  }
+  arms->starting = false;
+  if (arms->left == 0)
+    fluv__complete(&arms->base, arms->result);
+}
+
+void fluv__arms_stop(fluv__arms_t* arms) {
+  bool was_starting = arms->starting;
+  size_t i;
+
+  if (arms->stopped)
+    return;
+  arms->stopped = true;
+  /* Those that end here must not complete the combinator under this loop. */
+  arms->starting = true;
+  for (i = 0; i < arms->count; i++) {
+    fluv__arm_t* arm = &arms->arm[i];
+
+    /* Only those that wait: the start loop sees to the rest. */
+    if (arm->f != NULL && arm->f->waiter != NULL)
+      fluv__cancel(arm->f);
+  }
+  arms->starting = was_starting;
+}
+
+void fluv__arms_cancel(fluv_future_t* f) {
+  fluv__arms_t* arms = (fluv__arms_t*) f;
+
+  if (f->state == FLUV__COLD) {
+    /* Some arms may be under way by themselves: they are waited for. */
+    f->state = FLUV__PENDING;
+    arms->stopped = true;
+    fluv__arms_start(arms, 0);
+    return;
+  }
+  fluv__arms_stop(arms);
+  if (arms->left == 0 && !arms->starting)
+    fluv__complete(f, arms->result);
+}
+
+void fluv__arms_mute(fluv_future_t* f) {
+  fluv__arms_t* arms = (fluv__arms_t*) f;
+  size_t i;
+
+  for (i = 0; i < arms->count; i++)
+    if (arms->arm[i].f != NULL)
+      fluv__mute(arms->arm[i].f);
+}
+
+void fluv__arms_describe(const fluv_future_t* f, char* buf, size_t size) {
+  const fluv__arms_t* arms = (const fluv__arms_t*) f;
+
+  snprintf(buf, size, "of %zu, %zu left", arms->count, arms->left);
+}

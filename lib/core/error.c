@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of errors, and what is said on stderr. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "core/internal.h"
+
+unsigned fluv_version(void) {
+  return FLUV_VERSION_HEX;
+}
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+const char* fluv_version_string(void) {
+  return TEXT(FLUV_VERSION_MAJOR) "." TEXT(FLUV_VERSION_MINOR) "." TEXT(
+      FLUV_VERSION_PATCH);
+}
+
+static const struct {
+  int err;
+  const char* name;
+  const char* text;
+} own[] = {
+  { FLUV_EBROKEN, "EBROKEN", "promise freed without an answer" },
+  { FLUV_ENOLOOP, "ENOLOOP", "no fluv loop on this thread" },
+  { FLUV_EDEADLK, "EDEADLK", "nothing is left that could end the wait" },
+  { FLUV_ESTACK, "ESTACK", "no stack could be mapped for a task" },
+};
+
+/* libuv's own functions leak a text for each unknown number: these list the
+ * known ones. */
+static const struct {
+  int err;
+  const char* name;
+  const char* text;
+} uvs[] = {
+#define ROW(name, text) { UV_##name, #name, text },
+  UV_ERRNO_MAP(ROW)
+#undef ROW
+};
+
+const char* fluv_err_name(int64_t err) {
+  size_t i;
+
+  for (i = 0; i < FLUV__ARRAY_SIZE(own); i++)
+    if (own[i].err == err)
+      return own[i].name;
+  for (i = 0; i < FLUV__ARRAY_SIZE(uvs); i++)
+    if (uvs[i].err == err)
+      return uvs[i].name;
+  return "UNKNOWN";
+}
+
+const char* fluv_strerror(int64_t err) {
+  size_t i;
+
+  for (i = 0; i < FLUV__ARRAY_SIZE(own); i++)
+    if (own[i].err == err)
+      return own[i].text;
+  for (i = 0; i < FLUV__ARRAY_SIZE(uvs); i++)
+    if (uvs[i].err == err)
+      return uvs[i].text;
+  return "unknown error";
+}
+
+static void say(const char* format, va_list args) {
+  char text[1024];
+  int n = vsnprintf(text, sizeof(text), format, args);
+
+  /* One call for a line, so that lines of threads do not mix. */
+  if (n >= 0)
+    fprintf(stderr, "fluv: %s\n", text);
+}
+
+void fluv__warn(const char* format, ...) {
+  va_list args;
+
+  va_start(args, format);
+  say(format, args);
+  va_end(args);
+}
+
+void fluv__die(const char* format, ...) {
+  va_list args;
+
+  va_start(args, format);
+  say(format, args);
+  va_end(args);
+  abort();
+}
+
+const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size) {
+  if (loc == NULL)
+    snprintf(buf, size, "an unknown place");
+  else
+    snprintf(buf, size, "%s:%d (%s)", loc->file, loc->line, loc->func);
+  return buf;
+}

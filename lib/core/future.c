@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* Futures: making, taking over, letting go. */
+#include "core/future.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/loop.h"
+#include "core/task.h"
+
+static const fluv__ops_t ready_ops = {
+  .kind = "ready",
+  .size = sizeof(fluv_future_t),
+};
+
+static void never_cancel(fluv_future_t* f) {
+  fluv__complete(f, FLUV_ECANCELED);
+}
+
+static const fluv__ops_t never_ops = {
+  .kind = "never",
+  .size = sizeof(fluv_future_t),
+  .cancel = never_cancel,
+};
+
+/* What is returned on a thread without a loop: nobody changes it. */
+static fluv_future_t no_loop = {
+  .ops = &ready_ops,
+  .result = FLUV_ENOLOOP,
+  .id = 1,
+  .state = FLUV__DONE,
+  .flags = FLUV__IMMORTAL,
+};
+
+fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
+                                size_t size,
+                                const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv_future_t* f;
+
+  if (fluv__unlikely(loop == NULL || loop->closing))
+    return NULL;
+  if (size == 0)
+    size = ops->size;
+  f = fluv__pool_alloc(&loop->pool, size);
+  if (fluv__unlikely(f == NULL))
+    return NULL;
+  f->ops = ops;
+  f->waiter = NULL;
+  f->loop = loop;
+  f->loc = loc;
+  f->id = ++loop->next_id;
+  f->size = (uint32_t) size;
+  f->state = FLUV__COLD;
+  f->flags = 0;
+  return f;
+}
+
+void fluv__out_of_memory_init(fluv_loop_t* loop) {
+  loop->out_of_memory = no_loop;
+  loop->out_of_memory.result = FLUV_ENOMEM;
+  loop->out_of_memory.loop = loop;
+}
+
+fluv_future_t* fluv__future_none(void) {
+  fluv_loop_t* loop = fluv__loop;
+
+  return loop == NULL || loop->closing ? &no_loop : &loop->out_of_memory;
+}
+
+fluv_future_t* fluv__future_fail(int64_t err, const fluv_loc_t* loc) {
+  return fluv_ready_loc(err, loc);
+}
+
+fluv_future_t* fluv_ready_loc(int64_t result, const fluv_loc_t* loc) {
+  fluv_future_t* f = fluv__future_new(&ready_ops, sizeof(*f), loc);
+
+  if (fluv__unlikely(f == NULL))
+    return fluv__future_none();
+  f->result = result;
+  f->state = FLUV__DONE;
+  return f;
+}
+
+fluv_future_t* fluv_never_loc(const fluv_loc_t* loc) {
+  fluv_future_t* f = fluv__future_new(&never_ops, 0, loc);
+
+  return f != NULL ? f : fluv__future_none();
+}
+
+void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used) {
+  if (fluv__unlikely(f->flags & FLUV__IMMORTAL))
+    return;
+  fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
+  if (f->ops->release != NULL)
+    f->ops->release(f);
+  f->state = FLUV__FREED;
+  f->result = (int64_t) (intptr_t) used;
+  fluv__pool_free(&f->loop->pool, f);
+}
+
+/* The future was used before, or belongs to another thread. */
+void fluv__take_odd(fluv_future_t* f, const fluv_loc_t* loc) {
+  char made[FLUV__LOC_SIZE];
+  char used[FLUV__LOC_SIZE];
+  char again[FLUV__LOC_SIZE];
+
+  fluv__loc_format(loc, again, sizeof(again));
+  if (f == NULL)
+    fluv__die("NULL used as a future at %s", again);
+  if (f->flags & FLUV__IMMORTAL)
+    return;
+  if (f->loop != fluv__loop)
+    fluv__wrong_thread(f->loop, f->ops->kind, f->loc, loc);
+  fluv__loc_format(f->loc, made, sizeof(made));
+  /* One that is done keeps its result, not the place it was taken at. */
+  if (f->state == FLUV__DONE)
+    fluv__die("future used twice: made at %s, used again at %s", made, again);
+  fluv__loc_format((const fluv_loc_t*) (intptr_t) f->result, used,
+                   sizeof(used));
+  fluv__die("future used twice: made at %s, used at %s, used again at %s", made,
+            used, again);
+}
+
+/* A question about a future, or a request that does not take it over. */
+static void check_borrow(const fluv_future_t* f, const char* what) {
+  char made[FLUV__LOC_SIZE];
+  char used[FLUV__LOC_SIZE];
+
+  if (f == NULL)
+    fluv__die("%s: the future is NULL", what);
+  if (f->flags & FLUV__IMMORTAL)
+    return;
+  if (f->loop != fluv__loop)
+    fluv__wrong_thread(f->loop, what, f->loc, NULL);
+  if (f->state == FLUV__FREED)
+    fluv__die("%s: the future was used before: made at %s, used at %s", what,
+              fluv__loc_format(f->loc, made, sizeof(made)),
+              fluv__loc_format((const fluv_loc_t*) (intptr_t) f->result, used,
+                               sizeof(used)));
+}
+
+void fluv__cancel(fluv_future_t* f) {
+  if (f->state == FLUV__DONE || (f->flags & FLUV__CANCELLED))
+    return;
+  f->flags |= FLUV__CANCELLED;
+  if (f->state == FLUV__COLD && !f->ops->live)
+    fluv__complete(f, FLUV_ECANCELED);
+  else if (f->ops->cancel != NULL)
+    f->ops->cancel(f);
+}
+
+void fluv__future_unwanted(fluv_future_t* f) {
+  if ((f->flags & FLUV__REPORT) && f->result < 0 &&
+      f->result != FLUV_ECANCELED)
+    fluv__unhandled(f);
+  fluv__future_free(f, NULL);
+}
+
+void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc) {
+  if (f->state == FLUV__DONE) {
+    fluv__future_free(f, loc);
+    return;
+  }
+  f->flags |= FLUV__UNWANTED;
+  fluv__mute(f);
+  fluv__cancel(f);
+  if (f->state == FLUV__FREED)
+    f->result = (int64_t) (intptr_t) loc; /* ended at once: say where it went */
+}
+
+void fluv_cancel(fluv_future_t* f) {
+  check_borrow(f, "fluv_cancel");
+  fluv__cancel(f);
+}
+
+void fluv_drop_loc(fluv_future_t* f, const fluv_loc_t* loc) {
+  if (f == NULL)
+    return;
+  fluv__take(f, fluv__loop, loc);
+  fluv__drop(f, loc);
+}
+
+void fluv_detach_loc(fluv_future_t* f, const fluv_loc_t* loc) {
+  fluv__take(f, fluv__loop, loc);
+  if (f->flags & FLUV__IMMORTAL) {
+    fluv__unhandled(f);
+    return;
+  }
+  f->flags |= FLUV__UNWANTED | FLUV__REPORT;
+  if (f->state == FLUV__DONE)
+    fluv__future_unwanted(f);
+  else
+    fluv__start(f);
+}
+
+void fluv_start(fluv_future_t* f) {
+  check_borrow(f, "fluv_start");
+  if ((f->flags & FLUV__TAKEN) == 0)
+    fluv__start(f);
+}
+
+bool fluv_future_is_done(const fluv_future_t* f) {
+  check_borrow(f, "fluv_future_is_done");
+  return f->state == FLUV__DONE;
+}
+
+int64_t fluv_future_get_result(const fluv_future_t* f) {
+  check_borrow(f, "fluv_future_get_result");
+  return f->state == FLUV__DONE ? f->result : FLUV_EAGAIN;
+}
+
+uint64_t fluv_future_get_id(const fluv_future_t* f) {
+  check_borrow(f, "fluv_future_get_id");
+  return f->id;
+}
+
+int fluv_future_describe(const fluv_future_t* f, char* buf, size_t size) {
+  static const char* const states[] = { "not started", "under way", "done",
+                                        "freed" };
+  char made[FLUV__LOC_SIZE];
+  char more[FLUV__LOC_SIZE + 64] = "";
+
+  check_borrow(f, "fluv_future_describe");
+  if (f->ops->describe != NULL)
+    f->ops->describe(f, more, sizeof(more));
+  return snprintf(buf, size, "%s #%" PRIu64 "%s%s, %s, made at %s",
+                  f->ops->kind, f->id, more[0] == '\0' ? "" : " ", more,
+                  states[f->state],
+                  fluv__loc_format(f->loc, made, sizeof(made)));
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The future: what every operation, task and combinator begins with.
+ *
+ * States, all changed on the home loop's thread only:
+ *
+ *   COLD ---- start ----> PENDING ---- complete ----> DONE ---- used ----> FREED
+ *     \---- cancel, or complete of a live one ---------^
+ *
+ * An operation is a table of functions and a struct that begins with a
+ * fluv_future_t. It ends by exactly one fluv__complete(), whether it was
+ * started, cancelled or neither. Nobody but the operation completes it; others
+ * ask by fluv__cancel().
+ *
+ * A future has one owner: the caller who made it, until a function takes it
+ * over (TAKEN). The new owner either has put a waiter on it, keeps it cold, or
+ * has set UNWANTED: then fluv__complete() frees it.
+ */
+#ifndef FLUV_CORE_FUTURE_H
+#define FLUV_CORE_FUTURE_H
+
+#include "core/internal.h"
+
+typedef struct fluv__waiter fluv__waiter_t;
+typedef struct fluv__ops fluv__ops_t;
+
+/* What a task or a combinator hangs on the future it waits for. */
+struct fluv__waiter {
+  /* The future is done. Runs on any stack of the loop's thread: no user code
+   * in here. The waiter reads the result and frees the future. */
+  void (*wake)(fluv__waiter_t* waiter, fluv_future_t* f);
+};
+
+struct fluv__ops {
+  const char* kind;
+  /* Bytes of the struct; 0 when it is made with a size of its own. */
+  size_t size;
+  /* Under way from the start: cancel() is called in state COLD too. */
+  bool live;
+  /* run() is user code: only on the loop's own stack, outside tasks. */
+  bool run_on_loop;
+  /* Begin; may complete. NULL: nothing to do. */
+  void (*start)(fluv_future_t* f);
+  /* End soon, by fluv__complete(), now or later. NULL: cannot be stopped. */
+  void (*cancel)(fluv_future_t* f);
+  /* MUTE was set: pass it on to what it waits for. NULL: to nothing. */
+  void (*mute)(fluv_future_t* f);
+  /* Its turn in the ready queue has come. */
+  void (*run)(fluv_future_t* f);
+  /* The struct is about to be freed: give back what it holds. */
+  void (*release)(fluv_future_t* f);
+  /* What it waits for, beyond its kind. NULL: nothing to say. */
+  void (*describe)(const fluv_future_t* f, char* buf, size_t size);
+};
+
+enum { FLUV__COLD, FLUV__PENDING, FLUV__DONE, FLUV__FREED };
+
+enum {
+  FLUV__TAKEN = 1 << 0,     /* taken over by somebody */
+  FLUV__CANCELLED = 1 << 1, /* asked to end; asked once only */
+  FLUV__UNWANTED = 1 << 2,  /* freed as soon as it is done */
+  FLUV__REPORT = 1 << 3,    /* an error goes to the unhandled-error hook */
+  FLUV__IMMORTAL = 1 << 4,  /* not from the pool: never freed, used at will */
+  FLUV__MUTE = 1 << 5       /* dropped: touches no memory of the caller's */
+};
+
+struct fluv_future {
+  const fluv__ops_t* ops;
+  /* DONE: the result. Taken before that, or freed: where (fluv_loc_t*). */
+  int64_t result;
+  fluv__waiter_t* waiter; /* told once when done; NULL: nobody is */
+  fluv_loop_t* loop;      /* home */
+  const fluv_loc_t* loc;  /* where it was made */
+  fluv_future_t* next;    /* in the ready queue */
+  uint64_t id;
+  uint32_t size; /* of the whole struct, for the pool */
+  uint8_t state;
+  uint8_t flags;
+};
+
+/* Make a future of size bytes, ops->size if 0, in state COLD with nothing set
+ * but the base. NULL when memory has run out or there is no loop. */
+fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
+                                size_t size,
+                                const fluv_loc_t* loc);
+
+/* The future to return then: one that needs no memory. */
+fluv_future_t* fluv__future_none(void);
+
+/* A future that has failed, or fluv__future_none(). */
+fluv_future_t* fluv__future_fail(int64_t err, const fluv_loc_t* loc);
+
+/* Free a future that is done or was never started. */
+void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used);
+
+/* The slow and the deadly part of fluv__take(). */
+void fluv__take_odd(fluv_future_t* f, const fluv_loc_t* loc);
+
+/* Ask to end. The future is not done when this returns, unless it could. */
+void fluv__cancel(fluv_future_t* f);
+
+/* From now on it must not touch memory of the caller's. */
+static inline void fluv__mute(fluv_future_t* f) {
+  f->flags |= FLUV__MUTE;
+  if (f->ops->mute != NULL)
+    f->ops->mute(f);
+}
+
+/* Cancel and forget a future that is taken. */
+void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc);
+
+/* Free a done future nobody waited for, reporting its error if asked to. */
+void fluv__future_unwanted(fluv_future_t* f);
+
+/* Tell the hook of an error that nobody reads. */
+void fluv__unhandled(const fluv_future_t* f);
+
+/* Check that f may be taken over by this thread, and take it. */
+static inline void fluv__take(fluv_future_t* f,
+                              fluv_loop_t* loop,
+                              const fluv_loc_t* loc) {
+  if (fluv__unlikely(f == NULL || f->loop != loop || f->state == FLUV__FREED ||
+                     (f->flags & (FLUV__TAKEN | FLUV__IMMORTAL)) != 0)) {
+    fluv__take_odd(f, loc);
+    return;
+  }
+  f->flags |= FLUV__TAKEN;
+  if (f->state != FLUV__DONE)
+    f->result = (int64_t) (intptr_t) loc;
+}
+
+static inline void fluv__start(fluv_future_t* f) {
+  if (f->state != FLUV__COLD)
+    return;
+  f->state = FLUV__PENDING;
+  if (f->ops->start != NULL)
+    f->ops->start(f);
+}
+
+static inline void fluv__complete(fluv_future_t* f, int64_t result) {
+  fluv__assert(f->state == FLUV__COLD || f->state == FLUV__PENDING);
+  f->result = result;
+  f->state = FLUV__DONE;
+  if (f->waiter != NULL)
+    f->waiter->wake(f->waiter, f);
+  else if (f->flags & FLUV__UNWANTED)
+    fluv__future_unwanted(f);
+}
+
+/* Has the caller to be told by its waiter? Otherwise f is done already. */
+static inline bool fluv__start_and_wait(fluv_future_t* f, fluv__waiter_t* w) {
+  fluv__start(f);
+  if (f->state == FLUV__DONE)
+    return false;
+  f->waiter = w;
+  return true;
+}
+
+#endif /* FLUV_CORE_FUTURE_H */

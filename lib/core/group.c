@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* A group: futures that run side by side and end one by one. */
+#include "core/group.h"
+
+void fluv__group_init(fluv__group_t* group,
+                      void (*on_end)(fluv__group_t*, fluv__member_t*)) {
+  fluv__list_init(&group->running);
+  fluv__list_init(&group->ended);
+  group->count = 0;
+  group->on_end = on_end;
+}
+
+static void member_end(fluv__member_t* member) {
+  fluv__group_t* group = member->group;
+
+  member->result = member->f->result;
+  fluv__future_free(member->f, member->f->loc);
+  member->f = NULL;
+  fluv__list_remove(&member->link);
+  fluv__list_append(&group->ended, &member->link);
+  group->on_end(group, member);
+}
+
+static void member_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
+  (void) f;
+  member_end(fluv__container_of(waiter, fluv__member_t, waiter));
+}
+
+int fluv__group_add(fluv__group_t* group,
+                    fluv_future_t* f,
+                    void* tag,
+                    const fluv_loc_t* loc) {
+  fluv__member_t* member;
+
+  fluv__take(f, fluv__loop, loc);
+  member = fluv__malloc(sizeof(*member));
+  if (member == NULL) {
+    fluv__drop(f, loc);
+    return FLUV_ENOMEM;
+  }
+  member->waiter.wake = member_wake;
+  member->group = group;
+  member->f = f;
+  member->tag = tag;
+  fluv__list_append(&group->running, &member->link);
+  group->count++;
+  if (!fluv__start_and_wait(f, &member->waiter))
+    member_end(member);
+  return 0;
+}
+
+void fluv__group_cancel(fluv__group_t* group) {
+  fluv__list_t mine;
+
+  /* A member that ends under our hands leaves the list: each is moved to a
+   * list of its own end first, so that all are seen once. */
+  fluv__list_move(&group->running, &mine);
+  while (!fluv__list_is_empty(&mine)) {
+    fluv__list_t* link = mine.next;
+
+    fluv__list_remove(link);
+    fluv__list_append(&group->running, link);
+    fluv__cancel(fluv__container_of(link, fluv__member_t, link)->f);
+  }
+}
+
+void fluv__group_remove(fluv__group_t* group, fluv__member_t* member) {
+  fluv__list_remove(&member->link);
+  group->count--;
+  fluv__free(member);
+}

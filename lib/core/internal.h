@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* First include of every source: configuration, the public header, memory,
+ * assertions, and what is said of programmer mistakes. */
+#ifndef FLUV_CORE_INTERNAL_H
+#define FLUV_CORE_INTERNAL_H
+
+#ifdef HAVE_CONFIG_H
+# include "config.h"
+#endif
+
+#include <fluv.h>
+
+#include "base/list.h"
+
+#ifndef FLUV_DEBUG
+# define FLUV_DEBUG 0
+#endif
+#ifndef FLUV_ASAN
+# define FLUV_ASAN 0
+#endif
+#ifndef FLUV_TSAN
+# define FLUV_TSAN 0
+#endif
+
+#define FLUV__ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define fluv__likely(x) __builtin_expect(!!(x), 1)
+#define fluv__unlikely(x) __builtin_expect(!!(x), 0)
+#define FLUV__NORETURN __attribute__((noreturn, cold))
+#define FLUV__PRINTF(a, b) __attribute__((format(printf, a, b)))
+
+/* An invariant of fluv's own; checked in debug builds. */
+#if FLUV_DEBUG
+# define fluv__assert(cond) \
+   ((cond) ? (void) 0 : fluv__die("%s:%d: not so: %s", __FILE__, __LINE__, #cond))
+#else
+# define fluv__assert(cond) ((void) 0)
+#endif
+
+/* Say "fluv: ..." on stderr and abort. */
+void fluv__die(const char* format, ...) FLUV__PRINTF(1, 2) FLUV__NORETURN;
+
+/* Say "fluv: ..." on stderr. */
+void fluv__warn(const char* format, ...) FLUV__PRINTF(1, 2);
+
+/* "file:line (function)" into a buffer of the caller's; returns it. */
+#define FLUV__LOC_SIZE 256
+const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size);
+
+/* The gate for all memory but stacks. Array sizes are checked for overflow;
+ * NULL when memory has run out. */
+void* fluv__malloc(size_t size);
+void* fluv__calloc(size_t count, size_t size);
+void* fluv__realloc(void* ptr, size_t size);
+void fluv__free(void* ptr);
+
+#endif /* FLUV_CORE_INTERNAL_H */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* Join set: results in completion order. */
+#include "core/group.h"
+
+struct fluv_joinset {
+  fluv__group_t group;
+  fluv_loop_t* loop;
+  fluv_future_t* next;  /* a fluv_joinset_next() that waits */
+  fluv_future_t* close; /* made in advance, so that closing cannot fail */
+  bool closing;
+};
+
+typedef struct next_op {
+  fluv_future_t base;
+  fluv_joinset_t* set;
+  int64_t* out_result; /* the caller's, as the next */
+  void** out_tag;
+} next_op_t;
+
+static const fluv__ops_t close_ops = {
+  .kind = "joinset close",
+  .size = sizeof(fluv_future_t),
+  .live = true,
+};
+
+/* Closed, and the last member has ended: free all. */
+static void end_close(fluv_joinset_t* set) {
+  fluv_future_t* close = set->close;
+
+  while (!fluv__list_is_empty(&set->group.ended))
+    fluv__group_remove(&set->group,
+                       fluv__container_of(set->group.ended.next, fluv__member_t,
+                                          link));
+  fluv__free(set);
+  fluv__complete(close, 0);
+}
+
+/* Give the first result to whoever waits for it. */
+static void take_first(fluv_joinset_t* set, next_op_t* op) {
+  fluv__member_t* member = fluv__container_of(set->group.ended.next,
+                                              fluv__member_t, link);
+
+  if (op->out_result != NULL)
+    *op->out_result = member->result;
+  if (op->out_tag != NULL)
+    *op->out_tag = member->tag;
+  fluv__group_remove(&set->group, member);
+  fluv__complete(&op->base, 1);
+}
+
+static void on_end(fluv__group_t* group, fluv__member_t* member) {
+  fluv_joinset_t* set = fluv__container_of(group, fluv_joinset_t, group);
+  fluv_future_t* next = set->next;
+
+  (void) member;
+  if (set->closing) {
+    if (fluv__list_is_empty(&group->running))
+      end_close(set);
+    return;
+  }
+  if (next == NULL)
+    return;
+  set->next = NULL;
+  take_first(set, (next_op_t*) next);
+}
+
+fluv_joinset_t* fluv_joinset_new(void) {
+  static const fluv_loc_t here = { __FILE__, __func__, __LINE__ };
+  fluv_joinset_t* set = fluv__calloc(1, sizeof(*set));
+
+  if (set == NULL)
+    return NULL;
+  set->close = fluv__future_new(&close_ops, 0, &here);
+  if (set->close == NULL) {
+    fluv__free(set);
+    return NULL;
+  }
+  set->close->state = FLUV__PENDING;
+  set->loop = fluv__loop;
+  fluv__group_init(&set->group, on_end);
+  return set;
+}
+
+static void check_loop(const fluv_joinset_t* set,
+                       const char* what,
+                       const fluv_loc_t* loc) {
+  if (fluv__unlikely(set->loop != fluv__loop))
+    fluv__wrong_thread(set->loop, what, set->close->loc, loc);
+}
+
+int fluv_joinset_add_loc(fluv_joinset_t* set,
+                         fluv_future_t* f,
+                         void* tag,
+                         const fluv_loc_t* loc) {
+  if (set == NULL || f == NULL) {
+    fluv_drop_loc(f, loc);
+    return FLUV_EINVAL;
+  }
+  check_loop(set, "fluv_joinset_add()", loc);
+  return fluv__group_add(&set->group, f, tag, loc);
+}
+
+static void next_start(fluv_future_t* f) {
+  next_op_t* op = (next_op_t*) f;
+  fluv_joinset_t* set = op->set;
+
+  if (set->next != NULL)
+    fluv__complete(f, FLUV_EBUSY);
+  else if (set->group.count == 0)
+    fluv__complete(f, 0);
+  else if (!fluv__list_is_empty(&set->group.ended))
+    take_first(set, op);
+  else
+    set->next = f;
+}
+
+static void next_cancel(fluv_future_t* f) {
+  ((next_op_t*) f)->set->next = NULL;
+  fluv__complete(f, FLUV_ECANCELED);
+}
+
+static const fluv__ops_t next_ops = {
+  .kind = "joinset next",
+  .size = sizeof(next_op_t),
+  .start = next_start,
+  .cancel = next_cancel,
+};
+
+fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
+                                     int64_t* out_result,
+                                     void** out_tag,
+                                     const fluv_loc_t* loc) {
+  next_op_t* op;
+
+  if (set == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  check_loop(set, "fluv_joinset_next()", loc);
+  op = (next_op_t*) fluv__future_new(&next_ops, 0, loc);
+  if (op == NULL)
+    return fluv__future_none();
+  op->set = set;
+  op->out_result = out_result;
+  op->out_tag = out_tag;
+  return &op->base;
+}
+
+size_t fluv_joinset_count(const fluv_joinset_t* set) {
+  return set->group.count;
+}
+
+void fluv_joinset_cancel(fluv_joinset_t* set) {
+  check_loop(set, "fluv_joinset_cancel()", NULL);
+  fluv__group_cancel(&set->group);
+}
+
+fluv_future_t* fluv_joinset_close_loc(fluv_joinset_t* set,
+                                      const fluv_loc_t* loc) {
+  fluv_future_t* close;
+
+  if (set == NULL)
+    return fluv_ready_loc(0, loc);
+  check_loop(set, "fluv_joinset_close()", loc);
+  close = set->close;
+  close->loc = loc;
+  if (set->next != NULL)
+    fluv__cancel(set->next);
+  fluv__group_cancel(&set->group);
+  set->closing = true;
+  if (fluv__list_is_empty(&set->group.running))
+    end_close(set);
+  return close;
+}

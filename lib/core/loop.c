@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: attaching, closing, reporting what is alive. */
+#define _GNU_SOURCE
+#include "core/loop.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/task.h"
+
+#if FLUV_TSAN
+# include <sanitizer/tsan_interface.h>
+#endif
+
+__thread fluv_loop_t* fluv__loop;
+
+/* fluv's handles in a loop: async, check, idle, timer. */
+enum { OWN_HANDLES = 4 };
+
+enum { DEFAULT_TURN_COUNT = 1024, DEFAULT_TURN_US = 1000, MAX_TURN_US = 1000000 };
+
+fluv_loop_t* fluv_loop_current(void) {
+  return fluv__loop;
+}
+
+struct uv_loop_s* fluv_loop_get_uv(const fluv_loop_t* loop) {
+  return loop->uv;
+}
+
+size_t fluv_loop_count_tasks(const fluv_loop_t* loop) {
+  return loop->task_count;
+}
+
+void fluv__wrong_thread(const fluv_loop_t* home,
+                        const char* what,
+                        const fluv_loc_t* made,
+                        const fluv_loc_t* used) {
+  char made_at[FLUV__LOC_SIZE];
+  char used_at[FLUV__LOC_SIZE];
+  char threads[64];
+
+  if (home == NULL)
+    fluv__die("%s used at %s on a thread without a loop", what,
+              fluv__loc_format(used, used_at, sizeof(used_at)));
+  snprintf(threads, sizeof(threads), "%#lx, used on thread %#lx",
+           (unsigned long) home->thread, (unsigned long) pthread_self());
+  fluv__die("%s belongs to the loop of thread %s; made at %s, used at %s", what,
+            threads, fluv__loc_format(made, made_at, sizeof(made_at)),
+            fluv__loc_format(used, used_at, sizeof(used_at)));
+}
+
+/* SIGPIPE would end the process when a peer closes; a handler of the host's
+ * own is left alone. */
+static void ignore_sigpipe(void) {
+  struct sigaction action;
+
+  if (sigaction(SIGPIPE, NULL, &action) == 0 &&
+      (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL)
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* The bounds of this thread's stack, which ASan wants to know. */
+static void find_main_ctx(fluv__ctx_t* ctx) {
+#if FLUV_ASAN
+  pthread_attr_t attr;
+  void* bottom = NULL;
+  size_t size = 0;
+
+  if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+    pthread_attr_getstack(&attr, &bottom, &size);
+    pthread_attr_destroy(&attr);
+  }
+  ctx->bottom = bottom;
+  ctx->size = size;
+#endif
+#if FLUV_TSAN
+  ctx->fiber = __tsan_get_current_fiber();
+#endif
+  (void) ctx;
+}
+
+static int apply_options(fluv_loop_t* loop,
+                         const fluv_loop_options_t* options) {
+  uint64_t seed = options->seed != 0 ? options->seed : uv_hrtime();
+
+  if (options->size != sizeof(*options) || options->turn_us > MAX_TURN_US)
+    return FLUV_EINVAL;
+  loop->stack_bits = options->stack_size != 0
+                         ? fluv__stack_bits(options->stack_size)
+                         : FLUV__STACK_DEFAULT_BITS;
+  if (loop->stack_bits == 0)
+    return FLUV_EINVAL;
+  loop->turn_count =
+      options->turn_count != 0 ? options->turn_count : DEFAULT_TURN_COUNT;
+  loop->turn_ns =
+      (options->turn_us != 0 ? options->turn_us : DEFAULT_TURN_US) * 1000ULL;
+  fluv__rng_seed(&loop->rng, seed);
+  return 0;
+}
+
+int fluv__loop_new(uv_loop_t* uv,
+                   const fluv_loop_options_t* options,
+                   fluv_loop_t** out_loop) {
+  static const fluv_loop_options_t defaults = FLUV_LOOP_OPTIONS_INIT;
+  fluv_loop_t* loop;
+  int err;
+
+  if (options == NULL)
+    options = &defaults;
+  loop = fluv__calloc(1, sizeof(*loop));
+  if (loop == NULL)
+    return FLUV_ENOMEM;
+  loop->uv = uv;
+  loop->thread = pthread_self();
+  loop->chunk = 64;
+  fluv__list_init(&loop->tasks);
+  fluv__list_init(&loop->handles);
+  fluv__pool_init(&loop->pool);
+  fluv__stack_cache_init(&loop->stacks);
+  fluv__inbox_init(&loop->inbox);
+  fluv__out_of_memory_init(loop);
+  atomic_init(&loop->refs, 1);
+  find_main_ctx(&loop->main_ctx);
+  err = apply_options(loop, options);
+  if (err == 0)
+    err = fluv__turn_init(loop);
+  if (err < 0) {
+    fluv__free(loop);
+    return err;
+  }
+  fluv__timers_init(&loop->timers, uv, options->clock_paused);
+  loop->open_handles = OWN_HANDLES;
+  loop->alt_stack = fluv__overflow_watch();
+  ignore_sigpipe();
+  *out_loop = loop;
+  return 0;
+}
+
+int fluv_attach_with(struct uv_loop_s* uv, const fluv_loop_options_t* options) {
+  if (uv == NULL)
+    return FLUV_EINVAL;
+  if (fluv__loop != NULL)
+    return FLUV_EALREADY;
+  return fluv__loop_new(uv, options, &fluv__loop);
+}
+
+void fluv__loop_ref(fluv_loop_t* loop) {
+  /* Relaxed: whoever refs holds a reference already. */
+  atomic_fetch_add_explicit(&loop->refs, 1, memory_order_relaxed);
+}
+
+void fluv__loop_unref(fluv_loop_t* loop) {
+  /* Release, and acquire in the last: what others wrote before they let go
+   * is done before the memory goes. */
+  if (atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel) == 1)
+    fluv__free(loop);
+}
+
+static void release_left_over(fluv_future_t* f, void* arg) {
+  (void) arg;
+  if (f->ops->release != NULL)
+    f->ops->release(f);
+}
+
+void fluv__loop_closed(fluv_loop_t* loop) {
+  if (--loop->open_handles > 0)
+    return;
+  fluv__pool_each(&loop->pool, release_left_over, NULL);
+  fluv__pool_deinit(&loop->pool);
+  fluv__stack_cache_deinit(&loop->stacks);
+  fluv__loop_unref(loop);
+}
+
+static void on_close_async(uv_handle_t* handle) {
+  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, async));
+}
+
+static void on_close_check(uv_handle_t* handle) {
+  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, check));
+}
+
+static void on_close_idle(uv_handle_t* handle) {
+  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, idle));
+}
+
+static void on_close_timer(uv_handle_t* handle) {
+  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, timers.uv));
+}
+
+void fluv__loop_shut(fluv_loop_t* loop) {
+  fluv__inbox_close(&loop->inbox);
+  loop->closing = true;
+  fluv__overflow_unwatch(loop->alt_stack);
+  uv_close((uv_handle_t*) &loop->async, on_close_async);
+  uv_close((uv_handle_t*) &loop->check, on_close_check);
+  uv_close((uv_handle_t*) &loop->idle, on_close_idle);
+  uv_close((uv_handle_t*) &loop->timers.uv, on_close_timer);
+}
+
+void fluv__loop_cancel_tasks(fluv_loop_t* loop) {
+  fluv__list_t* it;
+
+  /* Cancelling makes tasks ready; none runs, so none leaves the list. */
+  fluv__list_foreach(it, &loop->tasks)
+    fluv__cancel(&fluv__container_of(it, fluv__task_t, all)->base);
+}
+
+/* Rounds of cancelled tasks cleaning up that fluv_loop_close() waits for; one
+ * that yields for ever must not keep it. */
+enum { CLOSE_ROUNDS = 16 };
+
+int fluv_loop_close(void) {
+  fluv_loop_t* loop = fluv__loop;
+  int round;
+
+  if (loop == NULL)
+    return FLUV_ENOLOOP;
+  if (loop->draining)
+    return FLUV_EBUSY; /* the caller itself is alive */
+  fluv__loop_cancel_tasks(loop);
+  for (round = 0; round < CLOSE_ROUNDS; round++) {
+    fluv__turn_begin(loop);
+    fluv__drain(loop);
+  }
+  if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0)
+    return FLUV_EBUSY;
+  fluv__loop_shut(loop);
+  fluv__loop = NULL;
+  return 0;
+}

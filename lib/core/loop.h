@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: fluv's state beside one uv_loop_t.
+ *
+ * Everything in it belongs to the thread that attached it, except `inbox` and
+ * `refs`, which any thread may touch. Lifetime: made by attach; closed by
+ * fluv_loop_close() when nothing of it is alive; freed when libuv has called
+ * back for its four handles and the last promise has let go (refs).
+ */
+#ifndef FLUV_CORE_LOOP_H
+#define FLUV_CORE_LOOP_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/rng.h"
+#include "core/future.h"
+#include "core/inbox.h"
+#include "core/pool.h"
+#include "core/stack.h"
+#include "core/timer.h"
+
+typedef struct fluv__task fluv__task_t;
+
+/* A libuv handle of fluv's with a user's object around it, for the list of
+ * what is alive. */
+typedef struct fluv__handle {
+  fluv__list_t link;     /* in loop->handles */
+  const char* kind;      /* "stream", "listener" */
+  const fluv_loc_t* loc; /* where it was made */
+  /* Close it now, whoever still holds it. */
+  void (*abandon)(struct fluv__handle* handle);
+} fluv__handle_t;
+
+/* What is left of the bounds of a turn, from one poll to the next. */
+typedef struct fluv__turn {
+  uint64_t start; /* ns; 0 until the first look at the clock */
+  uint64_t last;  /* look at the clock */
+  unsigned left;  /* resumes, without those of the current chunk */
+} fluv__turn_t;
+
+struct fluv_loop {
+  /* Hot: what an await, a spawn and a switch touch. */
+  fluv__task_t* current; /* running task; NULL on the thread's own stack */
+  fluv_future_t* ready_head; /* FIFO through future.next */
+  fluv_future_t* ready_tail;
+  unsigned turn_left; /* resumes until the clock is looked at */
+  unsigned budget;    /* ready awaits until the running task gives way */
+  void* main_sp;      /* the thread's stack while a task runs */
+  uint64_t next_id;
+  bool draining;
+  bool blocking; /* fluv_block_on() or fluv_run() is on the stack */
+  bool idle_active;
+  bool closing;
+  fluv__pool_t pool;
+  fluv__stack_cache_t stacks;
+  fluv__timers_t timers;
+  fluv__inbox_t inbox;
+
+  /* Tasks and what can wake them. */
+  fluv__list_t tasks; /* all that have not returned */
+  size_t task_count;
+  size_t remote_waits; /* waits that only a promise can end */
+  fluv__list_t handles;
+  uint64_t turn; /* loop iterations, counted in the check phase */
+  fluv__turn_t bounds;
+  bool stuck_reported;
+  bool watchers_reserved; /* libuv has room for all descriptors */
+
+  uv_loop_t* uv;
+  uv_check_t check;
+  uv_idle_t idle;
+  uv_async_t async;
+  unsigned open_handles; /* of the four, until their close callbacks */
+
+  /* Fixed at attach. */
+  pthread_t thread;
+  unsigned stack_bits;
+  unsigned turn_count;
+  uint64_t turn_ns;
+  unsigned chunk; /* resumes between looks at the clock; adapts */
+  fluv__rng_t rng;
+  fluv__ctx_t main_ctx; /* the thread's stack, for sanitizers */
+  void* alt_stack;      /* for the overflow handler, if it is ours */
+  fluv_future_t out_of_memory;
+  fluv__atomic_uint_t refs;
+};
+
+/* This thread's loop; NULL if it has none. */
+extern __thread fluv_loop_t* fluv__loop
+    __attribute__((tls_model("initial-exec")));
+
+int fluv__loop_new(uv_loop_t* uv,
+                   const fluv_loop_options_t* options,
+                   fluv_loop_t** out_loop);
+void fluv__out_of_memory_init(fluv_loop_t* loop);
+void fluv__loop_ref(fluv_loop_t* loop);
+void fluv__loop_unref(fluv_loop_t* loop);
+
+/* Close the handles of a loop that has nothing alive any more. */
+void fluv__loop_shut(fluv_loop_t* loop);
+
+/* One of its handles is closed; after the last the loop's memory goes. */
+void fluv__loop_closed(fluv_loop_t* loop);
+
+/* Ask every task to end. */
+void fluv__loop_cancel_tasks(fluv_loop_t* loop);
+
+/* Make and start the handles that turn.c is called by. */
+int fluv__turn_init(fluv_loop_t* loop);
+
+/* See to it that the ready queue is looked at, from outside a drain. */
+void fluv__loop_kick(fluv_loop_t* loop);
+
+/* Run what is ready, within what is left of the bounds of the turn. */
+void fluv__drain(fluv_loop_t* loop);
+
+/* A poll is over: the bounds are whole again. */
+void fluv__turn_begin(fluv_loop_t* loop);
+
+/* Begin and end a wait that only another thread, or a callback of the host's,
+ * can end: the loop stays alive meanwhile. */
+void fluv__remote_wait_begin(fluv_loop_t* loop);
+void fluv__remote_wait_end(fluv_loop_t* loop);
+
+/* Report every task that waits, and why the caller thinks so. */
+void fluv__report_tasks(fluv_loop_t* loop, const char* why);
+/* Report all that is alive. Returns how much that is. */
+size_t fluv__report_alive(fluv_loop_t* loop, const char* why);
+
+/* "fluv_x() without a loop on this thread" and the like; does not return. */
+void fluv__wrong_thread(const fluv_loop_t* home,
+                        const char* what,
+                        const fluv_loc_t* made,
+                        const fluv_loc_t* used) FLUV__NORETURN;
+
+static inline void fluv__ready_push(fluv_loop_t* loop, fluv_future_t* f) {
+  f->next = NULL;
+  if (loop->ready_head == NULL)
+    loop->ready_head = f;
+  else
+    loop->ready_tail->next = f;
+  loop->ready_tail = f;
+  if (fluv__unlikely(!loop->draining && !loop->idle_active))
+    fluv__loop_kick(loop);
+}
+
+static inline fluv_future_t* fluv__ready_pop(fluv_loop_t* loop) {
+  fluv_future_t* f = loop->ready_head;
+
+  if (f != NULL)
+    loop->ready_head = f->next;
+  return f;
+}
+
+#endif /* FLUV_CORE_LOOP_H */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Scopes: children that never outlive the block that made them.
+ *
+ * The task waits in fluv_scope_end() for a future that is part of the scope,
+ * so that ending cannot fail for want of memory.
+ */
+#include "core/scope.h"
+
+static void cancel_children(fluv_scope_t* scope) {
+  scope->cancelled = true;
+  fluv__group_cancel(&scope->group);
+}
+
+static void on_end(fluv__group_t* group, fluv__member_t* member) {
+  fluv_scope_t* scope = fluv__container_of(group, fluv_scope_t, group);
+  int64_t result = member->result;
+
+  fluv__group_remove(group, member);
+  if (result < 0 && scope->error == 0 &&
+      !(result == FLUV_ECANCELED && scope->cancelled)) {
+    scope->error = result;
+    cancel_children(scope);
+  }
+  if (group->count == 0 && scope->ended.waiter != NULL &&
+      scope->ended.state == FLUV__PENDING)
+    fluv__complete(&scope->ended, 0);
+}
+
+static void ended_cancel(fluv_future_t* f) {
+  cancel_children(fluv__container_of(f, fluv_scope_t, ended));
+}
+
+static const fluv__ops_t ended_ops = {
+  .kind = "scope end",
+  .live = true,
+  .cancel = ended_cancel,
+};
+
+int fluv_scope_begin(fluv_scope_t** out_scope) {
+  fluv__task_t* task = fluv__task_require("fluv_scope_begin()", NULL);
+  fluv__extra_t* extra;
+  fluv_scope_t* scope;
+
+  if (out_scope == NULL)
+    return FLUV_EINVAL;
+  extra = fluv__task_extra(task);
+  scope = extra != NULL ? fluv__calloc(1, sizeof(*scope)) : NULL;
+  if (scope == NULL)
+    return FLUV_ENOMEM;
+  fluv__group_init(&scope->group, on_end);
+  scope->task = task;
+  scope->ended.ops = &ended_ops;
+  scope->ended.loop = task->base.loop;
+  scope->ended.state = FLUV__PENDING;
+  scope->ended.flags = FLUV__IMMORTAL;
+  scope->outer = extra->scopes;
+  extra->scopes = scope;
+  *out_scope = scope;
+  return 0;
+}
+
+int64_t fluv_scope_add_loc(fluv_scope_t* scope,
+                           fluv_future_t* f,
+                           const fluv_loc_t* loc) {
+  int64_t result = 0;
+  int err;
+
+  if (scope->task->base.loop != fluv__loop)
+    fluv__wrong_thread(scope->task->base.loop, "fluv_scope_add()",
+                       scope->task->base.loc, loc);
+  if (f->state == FLUV__DONE && f->result < 0)
+    result = f->result;
+  if (scope->cancelled)
+    fluv_cancel(f);
+  err = fluv__group_add(&scope->group, f, NULL, loc);
+  if (err == 0)
+    return result;
+  if (scope->error == 0)
+    scope->error = err;
+  cancel_children(scope);
+  return err;
+}
+
+void fluv_scope_cancel(fluv_scope_t* scope) {
+  if (scope->task->base.loop != fluv__loop)
+    fluv__wrong_thread(scope->task->base.loop, "fluv_scope_cancel()",
+                       scope->task->base.loc, NULL);
+  cancel_children(scope);
+}
+
+int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
+  fluv__task_t* self = fluv__task_require("fluv_scope_end()", loc);
+  char place[FLUV__LOC_SIZE];
+  int64_t result = 0;
+
+  if (scope == NULL || self->extra == NULL || self->extra->scopes != scope)
+    fluv__die("fluv_scope_end() at %s: not the innermost scope of task \"%s\"",
+              fluv__loc_format(loc, place, sizeof(place)),
+              fluv__task_name(self));
+  scope->ended.loc = loc;
+  if (scope->group.count > 0) {
+    fluv_await_loc(&scope->ended, loc);
+    result = self->interrupt;
+  }
+  self->extra->scopes = scope->outer;
+  if (scope->error != 0)
+    result = scope->error;
+  fluv__free(scope);
+  return result;
+}

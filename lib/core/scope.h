@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Scopes: children that never outlive the block that made them. */
+#ifndef FLUV_CORE_SCOPE_H
+#define FLUV_CORE_SCOPE_H
+
+#include "core/group.h"
+#include "core/task.h"
+
+struct fluv_scope {
+  fluv__group_t group;
+  fluv_scope_t* outer;
+  fluv__task_t* task;  /* whose it is */
+  fluv_future_t ended; /* IMMORTAL: done when no child runs any more */
+  int64_t error;       /* of the first child that failed */
+  bool cancelled;
+};
+
+#endif /* FLUV_CORE_SCOPE_H */

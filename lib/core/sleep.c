@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Sleeping and ticking. */
+#include "core/loop.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* node.tick holds the delay or the deadline while the sleep is cold. */
+typedef struct sleep_op {
+  fluv_future_t base;
+  fluv__timer_t timer;
+} sleep_op_t;
+
+static void sleep_fire(fluv__timer_t* timer) {
+  fluv__complete(&fluv__container_of(timer, sleep_op_t, timer)->base, 0);
+}
+
+static void sleep_start(fluv_future_t* f) {
+  sleep_op_t* op = (sleep_op_t*) f;
+  uint64_t delay_ms = op->timer.node.tick;
+
+  if (delay_ms == 0)
+    fluv__ready_push(f->loop, f);
+  else if (delay_ms != FLUV_FOREVER)
+    fluv__timer_after(f->loop, &op->timer, delay_ms);
+}
+
+static void sleep_until_start(fluv_future_t* f) {
+  sleep_op_t* op = (sleep_op_t*) f;
+
+  if (op->timer.node.tick != FLUV_FOREVER)
+    fluv__timer_at(f->loop, &op->timer, op->timer.node.tick);
+}
+
+static void sleep_run(fluv_future_t* f) {
+  fluv__complete(f, f->flags & FLUV__CANCELLED ? FLUV_ECANCELED : 0);
+}
+
+static void sleep_cancel(fluv_future_t* f) {
+  sleep_op_t* op = (sleep_op_t*) f;
+
+  if (f->ops->run != NULL && op->timer.node.tick == 0)
+    return; /* it is in the ready queue and ends when its turn comes */
+  fluv__timer_stop(f->loop, &op->timer);
+  fluv__complete(f, FLUV_ECANCELED);
+}
+
+static const fluv__ops_t sleep_ops = {
+  .kind = "sleep",
+  .size = sizeof(sleep_op_t),
+  .start = sleep_start,
+  .cancel = sleep_cancel,
+  .run = sleep_run,
+};
+
+static const fluv__ops_t sleep_until_ops = {
+  .kind = "sleep",
+  .size = sizeof(sleep_op_t),
+  .start = sleep_until_start,
+  .cancel = sleep_cancel,
+};
+
+static fluv_future_t* sleep_new(const fluv__ops_t* ops,
+                                uint64_t when,
+                                const fluv_loc_t* loc) {
+  sleep_op_t* op = (sleep_op_t*) fluv__future_new(ops, sizeof(*op), loc);
+
+  if (op == NULL)
+    return fluv__future_none();
+  fluv__timer_init(&op->timer, sleep_fire);
+  op->timer.node.tick = when;
+  return &op->base;
+}
+
+fluv_future_t* fluv_sleep_loc(uint64_t delay_ms, const fluv_loc_t* loc) {
+  return sleep_new(&sleep_ops, delay_ms, loc);
+}
+
+fluv_future_t* fluv_sleep_until_loc(uint64_t deadline_ns,
+                                    const fluv_loc_t* loc) {
+  return sleep_new(&sleep_until_ops, deadline_ns, loc);
+}
+
+/* Interval: when the next tick is due, and who waits for it. */
+
+struct fluv_interval {
+  fluv_loop_t* loop;
+  uint64_t period_ns;
+  uint64_t next_ns; /* due time of the next tick */
+  fluv_interval_missed_t missed;
+  fluv_future_t* waiter; /* at most one */
+};
+
+/* A tick that is taken no later than this is not counted as missed. */
+#define TOLERANCE_NS (5 * NS_PER_MS)
+
+typedef struct tick_op {
+  fluv_future_t base;
+  fluv__timer_t timer;
+  fluv_interval_t* interval;
+} tick_op_t;
+
+fluv_interval_t* fluv_interval_new(uint64_t period_ms,
+                                   fluv_interval_missed_t missed) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv_interval_t* interval;
+
+  if (loop == NULL || period_ms == 0 || period_ms > UINT64_MAX / NS_PER_MS / 4)
+    return NULL;
+  interval = fluv__calloc(1, sizeof(*interval));
+  if (interval == NULL)
+    return NULL;
+  interval->loop = loop;
+  interval->period_ns = period_ms * NS_PER_MS;
+  interval->next_ns = fluv_now();
+  interval->missed = missed;
+  return interval;
+}
+
+/* Take the tick that is due, and say when the next one is. */
+static int64_t take_tick(fluv_interval_t* interval) {
+  uint64_t due = interval->next_ns;
+  uint64_t now = fluv_now();
+  uint64_t period = interval->period_ns;
+
+  interval->next_ns = due + period;
+  if (now > due + TOLERANCE_NS) {
+    if (interval->missed == FLUV_INTERVAL_DELAY)
+      interval->next_ns = now + period;
+    else if (interval->missed == FLUV_INTERVAL_SKIP)
+      interval->next_ns = due + ((now - due) / period + 1) * period;
+  }
+  return (int64_t) due;
+}
+
+static void tick_end(tick_op_t* op, int64_t result) {
+  op->interval->waiter = NULL;
+  fluv__complete(&op->base, result);
+}
+
+static void tick_fire(fluv__timer_t* timer) {
+  tick_op_t* op = fluv__container_of(timer, tick_op_t, timer);
+
+  tick_end(op, take_tick(op->interval));
+}
+
+static void tick_start(fluv_future_t* f) {
+  tick_op_t* op = (tick_op_t*) f;
+  fluv_interval_t* interval = op->interval;
+
+  if (interval->waiter != NULL) {
+    fluv__complete(f, FLUV_EBUSY);
+    return;
+  }
+  if (interval->next_ns <= fluv_now()) {
+    fluv__complete(f, take_tick(interval));
+    return;
+  }
+  interval->waiter = f;
+  fluv__timer_at(f->loop, &op->timer, interval->next_ns);
+}
+
+static void tick_cancel(fluv_future_t* f) {
+  tick_op_t* op = (tick_op_t*) f;
+
+  fluv__timer_stop(f->loop, &op->timer);
+  tick_end(op, FLUV_ECANCELED);
+}
+
+static const fluv__ops_t tick_ops = {
+  .kind = "interval tick",
+  .size = sizeof(tick_op_t),
+  .start = tick_start,
+  .cancel = tick_cancel,
+};
+
+fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
+                                      const fluv_loc_t* loc) {
+  tick_op_t* op;
+
+  if (interval == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  if (interval->loop != fluv__loop)
+    fluv__wrong_thread(interval->loop, "interval", NULL, loc);
+  op = (tick_op_t*) fluv__future_new(&tick_ops, 0, loc);
+  if (op == NULL)
+    return fluv__future_none();
+  fluv__timer_init(&op->timer, tick_fire);
+  op->interval = interval;
+  return &op->base;
+}
+
+int fluv_interval_reset(fluv_interval_t* interval) {
+  if (interval->waiter != NULL)
+    return FLUV_EBUSY;
+  interval->next_ns = fluv_now() + interval->period_ns;
+  return 0;
+}
+
+void fluv_interval_free(fluv_interval_t* interval) {
+  if (interval == NULL)
+    return;
+  if (interval->waiter != NULL)
+    fluv__cancel(interval->waiter);
+  fluv__free(interval);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks of tasks: slabs, guards, reuse.
+ *
+ * A slab is one mapping with room for many stacks of one size class. Its
+ * unused part has never been touched. A stack's guard is set when the stack is
+ * first used: by MADV_GUARD_INSTALL, which costs no mapping, or by mprotect,
+ * which splits the slab's mapping in two more and so meets the kernel's limit
+ * (vm.max_map_count) at about 32,000 stacks. A slab whose stacks are all free
+ * is unmapped if enough others are free.
+ */
+#include "core/stack.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if FLUV_ASAN
+# include <sanitizer/asan_interface.h>
+# include <sanitizer/lsan_interface.h>
+#endif
+#if FLUV_TSAN
+# include <sanitizer/tsan_interface.h>
+#endif
+#ifdef HAVE_VALGRIND_VALGRIND_H
+# include <valgrind/valgrind.h>
+#else
+# define RUNNING_ON_VALGRIND 0
+# define VALGRIND_STACK_REGISTER(low, top) 0
+# define VALGRIND_STACK_DEREGISTER(id) ((void) (id))
+#endif
+
+#include "core/switch.h"
+
+#ifndef MADV_GUARD_INSTALL
+# define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+#ifndef MAP_NORESERVE
+# define MAP_NORESERVE 0
+#endif
+
+enum {
+  /* Stacks of the first slab of a class, and of the largest. */
+  FIRST_COUNT = 16,
+  MOST_COUNT = 1024,
+  /* A slab of big stacks is not larger than this many bytes, log2. */
+  SLAB_MAX_BITS = 30,
+  /* Free stacks that are kept although a whole slab could be unmapped. */
+  KEEP_FREE = 256,
+  /* How far tops are moved apart within their page, and in which steps: far
+   * enough to spread over cache sets, little enough to leave most of the
+   * first page to the frames. */
+  COLOURS = 24,
+  COLOUR_STEP = 64
+};
+
+struct fluv__slab {
+  fluv__list_t link;
+  char* memory;
+  size_t bytes;
+  fluv__stack_t* free;
+  unsigned count;  /* stacks it has room for */
+  unsigned used;   /* stacks ever taken: the rest was never touched */
+  unsigned in_use; /* stacks given out */
+};
+
+static size_t usable_size(unsigned bits) {
+  return (size_t) 1 << bits;
+}
+
+static size_t stride(unsigned bits) {
+  return usable_size(bits) + FLUV__STACK_GUARD;
+}
+
+unsigned fluv__stack_bits(size_t size) {
+  unsigned bits = FLUV__STACK_MIN_BITS;
+
+  if (size < usable_size(FLUV__STACK_MIN_BITS) ||
+      size > usable_size(FLUV__STACK_MAX_BITS))
+    return 0;
+  while (usable_size(bits) < size)
+    bits++;
+  return bits;
+}
+
+void fluv__stack_cache_init(fluv__stack_cache_t* cache) {
+  unsigned i;
+
+  for (i = 0; i < FLUV__STACK_CLASSES; i++) {
+    fluv__list_init(&cache->classes[i].slabs);
+    cache->classes[i].free = 0;
+    cache->classes[i].next_count = FIRST_COUNT;
+  }
+  /* Sanitizers and valgrind look at all memory that is mapped as readable. */
+  cache->keep_guards_mapped =
+      FLUV_ASAN || FLUV_TSAN || RUNNING_ON_VALGRIND != 0;
+}
+
+static void stack_forget(fluv__stack_t* stack) {
+#if FLUV_TSAN
+  __tsan_destroy_fiber(stack->ctx.fiber);
+#endif
+  if (stack->valgrind_id != 0)
+    VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
+}
+
+static void slab_free(fluv__slab_t* slab, unsigned bits) {
+  unsigned i;
+
+  if (FLUV_TSAN || RUNNING_ON_VALGRIND)
+    for (i = 0; i < slab->used; i++)
+      stack_forget((fluv__stack_t*) (void*) (slab->memory +
+                                             (i + 1) * stride(bits)) -
+                   1);
+  fluv__list_remove(&slab->link);
+  munmap(slab->memory, slab->bytes);
+  fluv__free(slab);
+}
+
+void fluv__stack_cache_deinit(fluv__stack_cache_t* cache) {
+  unsigned i;
+
+  for (i = 0; i < FLUV__STACK_CLASSES; i++)
+    while (!fluv__list_is_empty(&cache->classes[i].slabs))
+      slab_free(fluv__container_of(cache->classes[i].slabs.next, fluv__slab_t,
+                                   link),
+                i + FLUV__STACK_MIN_BITS);
+}
+
+static unsigned next_count(fluv__stack_cache_t* cache, unsigned bits) {
+  unsigned* next = &cache->classes[bits - FLUV__STACK_MIN_BITS].next_count;
+  unsigned count = *next;
+
+  while (count > 1 && count > (((size_t) 1 << SLAB_MAX_BITS) >> bits))
+    count /= 2;
+  if (*next < MOST_COUNT)
+    *next *= 2;
+  return count;
+}
+
+static fluv__slab_t* slab_new(fluv__stack_cache_t* cache, unsigned bits) {
+  fluv__slab_t* slab = fluv__calloc(1, sizeof(*slab));
+
+  if (slab == NULL)
+    return NULL;
+  slab->count = next_count(cache, bits);
+  slab->bytes = slab->count * stride(bits);
+  slab->memory = mmap(NULL, slab->bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (slab->memory == MAP_FAILED) {
+    fluv__free(slab);
+    return NULL;
+  }
+#ifdef MADV_NOHUGEPAGE
+  /* A huge page would make the first touch of one stack that of many. */
+  (void) madvise(slab->memory, slab->bytes, MADV_NOHUGEPAGE);
+#endif
+  cache->classes[bits - FLUV__STACK_MIN_BITS].free += slab->count;
+  return slab;
+}
+
+static bool guard(fluv__stack_cache_t* cache, char* memory) {
+  if (!cache->keep_guards_mapped) {
+    if (madvise(memory, FLUV__STACK_GUARD, MADV_GUARD_INSTALL) == 0)
+      return true;
+    cache->keep_guards_mapped = true;
+  }
+  return mprotect(memory, FLUV__STACK_GUARD, PROT_NONE) == 0;
+}
+
+/* Set up the slab's next stack that was never used. */
+static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
+                                 fluv__slab_t* slab,
+                                 unsigned bits) {
+  char* memory = slab->memory + slab->used * stride(bits);
+  fluv__stack_t* stack;
+
+  if (!guard(cache, memory))
+    return NULL;
+  stack = (fluv__stack_t*) (void*) (memory + stride(bits)) - 1;
+  stack->slab = slab;
+  stack->low = memory + FLUV__STACK_GUARD;
+  stack->top = (char*) ((uintptr_t) stack & ~(uintptr_t) 63) -
+               (slab->used * 5 % COLOURS) * COLOUR_STEP;
+  stack->bits = bits;
+  stack->ctx.bottom = stack->low;
+  stack->ctx.size = (size_t) ((char*) stack - stack->low);
+  stack->valgrind_id = RUNNING_ON_VALGRIND
+                           ? VALGRIND_STACK_REGISTER(stack->low, stack)
+                           : 0;
+#if FLUV_TSAN
+  stack->ctx.fiber = __tsan_create_fiber(0);
+#endif
+  slab->used++;
+  return stack;
+}
+
+fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits) {
+  fluv__list_t* slabs = &cache->classes[bits - FLUV__STACK_MIN_BITS].slabs;
+  fluv__slab_t* slab = fluv__container_of(slabs->next, fluv__slab_t, link);
+  fluv__stack_t* stack;
+
+  if (fluv__list_is_empty(slabs) || slab->in_use == slab->count) {
+    slab = slab_new(cache, bits);
+    if (slab == NULL)
+      return NULL;
+    fluv__list_prepend(slabs, &slab->link);
+  }
+  stack = slab->free;
+  if (stack != NULL)
+    slab->free = stack->next;
+  else
+    stack = stack_init(cache, slab, bits);
+  if (stack == NULL)
+    return NULL;
+  cache->classes[bits - FLUV__STACK_MIN_BITS].free--;
+  if (++slab->in_use == slab->count) {
+    fluv__list_remove(&slab->link);
+    fluv__list_append(slabs, &slab->link);
+  }
+#if FLUV_ASAN
+  __asan_unpoison_memory_region(stack->low, stack->ctx.size);
+  __lsan_register_root_region(stack->low, stack->ctx.size);
+#endif
+  return stack;
+}
+
+void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
+  fluv__slab_t* slab = stack->slab;
+  unsigned bits = stack->bits;
+  fluv__list_t* slabs = &cache->classes[bits - FLUV__STACK_MIN_BITS].slabs;
+  size_t* free = &cache->classes[bits - FLUV__STACK_MIN_BITS].free;
+
+#if FLUV_ASAN
+  __lsan_unregister_root_region(stack->low, stack->ctx.size);
+#endif
+  stack->next = slab->free;
+  slab->free = stack;
+  (*free)++;
+  if (slab->in_use-- == slab->count) {
+    /* It was full: to the front, where stacks are taken from. */
+    fluv__list_remove(&slab->link);
+    fluv__list_prepend(slabs, &slab->link);
+  }
+}
+
+void fluv__stack_trim(fluv__stack_cache_t* cache) {
+  unsigned i;
+
+  for (i = 0; i < FLUV__STACK_CLASSES; i++) {
+    fluv__list_t* it = cache->classes[i].slabs.next;
+
+    while (it != &cache->classes[i].slabs) {
+      fluv__slab_t* slab = fluv__container_of(it, fluv__slab_t, link);
+
+      it = it->next;
+      if (slab->in_use != 0 ||
+          cache->classes[i].free < slab->count + KEEP_FREE)
+        continue;
+      cache->classes[i].free -= slab->count;
+      slab_free(slab, i + FLUV__STACK_MIN_BITS);
+    }
+  }
+}

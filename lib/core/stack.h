@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks of tasks: mapped in slabs, guarded, kept for reuse; and the switch
+ * from one to another.
+ *
+ * A stack's sizes are powers of two. Its memory, from low to high: the guard,
+ * the usable part, this header on the same page as the first frames (so that
+ * a sleeping task costs one page).
+ */
+#ifndef FLUV_CORE_STACK_H
+#define FLUV_CORE_STACK_H
+
+#include "core/internal.h"
+
+enum {
+  FLUV__STACK_MIN_BITS = 14, /* 16 KiB: a signal frame, printf, some of one's
+                                own */
+  FLUV__STACK_MAX_BITS = 30,
+  FLUV__STACK_CLASSES = FLUV__STACK_MAX_BITS - FLUV__STACK_MIN_BITS + 1,
+  /* 64 KiB: twice what the hungriest libc call measured takes (printf of a
+   * long double, 27 KiB). Virtual: what is not touched costs nothing. */
+  FLUV__STACK_DEFAULT_BITS = 16
+};
+
+/* A frame of up to this size cannot jump over the guard. */
+#define FLUV__STACK_GUARD ((size_t) 32 * 1024)
+
+/* What sanitizers know a stack by. */
+typedef struct fluv__ctx {
+  const void* bottom;
+  size_t size;
+  void* fake;  /* ASan: fake frames while switched away */
+  void* fiber; /* TSan */
+} fluv__ctx_t;
+
+typedef struct fluv__slab fluv__slab_t;
+
+typedef struct fluv__stack {
+  struct fluv__stack* next; /* in the slab's free list */
+  fluv__slab_t* slab;
+  char* low;     /* first usable byte; the guard is below */
+  char* top;     /* where the first frame goes; differs from stack to stack so
+                    that their hot lines do not share cache sets */
+  unsigned bits; /* size class: log2 of the usable size */
+  unsigned valgrind_id;
+  fluv__ctx_t ctx;
+} fluv__stack_t;
+
+typedef struct fluv__stack_cache {
+  struct {
+    fluv__list_t slabs; /* those with free stacks first */
+    size_t free;
+    unsigned next_count; /* stacks of the next slab */
+  } classes[FLUV__STACK_CLASSES];
+  bool keep_guards_mapped; /* no MADV_GUARD_INSTALL: mprotect */
+} fluv__stack_cache_t;
+
+void fluv__stack_cache_init(fluv__stack_cache_t* cache);
+/* All stacks must have been given back, or be of no interest any more. */
+void fluv__stack_cache_deinit(fluv__stack_cache_t* cache);
+
+/* Class for a wanted size; 0 if it is out of range. */
+unsigned fluv__stack_bits(size_t size);
+
+/* NULL when no more can be mapped. */
+fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits);
+
+/* Also from the very stack: nobody writes to it before the next get. */
+void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack);
+
+/* Unmap slabs that are free in whole, beyond a reserve. From the thread's own
+ * stack. */
+void fluv__stack_trim(fluv__stack_cache_t* cache);
+
+/* Catch the running over of a task's stack on this thread: name the task, then
+ * let the process die. Returns memory for fluv__overflow_stop(), or NULL. */
+void* fluv__overflow_watch(void);
+void fluv__overflow_unwatch(void* memory);
+
+#endif /* FLUV_CORE_STACK_H */

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: spawning, awaiting, switching. */
+#include "core/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/switch.h"
+
+/* Take the next ready task that can be switched to from any stack. NULL: the
+ * queue is empty, the turn is over, or user code comes first that must run on
+ * the loop's own stack. */
+static fluv__task_t* take_next(fluv_loop_t* loop) {
+  fluv_future_t* f;
+
+  while ((f = loop->ready_head) != NULL && loop->turn_left > 0) {
+    if (fluv__likely(fluv__is_task(f))) {
+      loop->ready_head = f->next;
+      loop->turn_left--;
+      return (fluv__task_t*) f;
+    }
+    if (f->ops->run_on_loop)
+      return NULL;
+    loop->ready_head = f->next;
+    loop->turn_left--;
+    f->ops->run(f);
+  }
+  return NULL;
+}
+
+static void end_task(fluv__task_t* task, int64_t result) {
+  fluv_loop_t* loop = task->base.loop;
+
+  fluv__list_remove(&task->all);
+  loop->task_count--;
+  task->stack = NULL;
+  fluv__complete(&task->base, result);
+}
+
+static void task_main(void);
+
+/* See to it that a task has a stack; ends it if there is none. */
+static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
+  fluv__stack_t* stack;
+
+  if (fluv__likely(task->stack != NULL))
+    return true;
+  stack = fluv__stack_get(&loop->stacks, task->bits);
+  if (stack != NULL) {
+    task->stack = stack;
+    task->sp = fluv__switch_init(stack->low, stack->top, task_main);
+    return true;
+  }
+  if (task->extra != NULL && task->extra->free_arg != NULL)
+    task->extra->free_arg(task->arg);
+  end_task(task, FLUV_ESTACK);
+  return false;
+}
+
+/* Leave the running stack, saved in *save, for that of `next` or, if NULL or
+ * impossible, of the loop. */
+static void leave(fluv_loop_t* loop,
+                  void** save,
+                  fluv__ctx_t* from,
+                  fluv__task_t* next,
+                  bool dying) {
+  while (next != NULL && !has_stack(loop, next))
+    next = take_next(loop);
+  loop->current = next;
+  loop->budget = FLUV__BUDGET;
+  if (next != NULL)
+    fluv__switch_stack(save, from, next->sp, &next->stack->ctx, dying);
+  else
+    fluv__switch_stack(save, from, loop->main_sp, &loop->main_ctx, dying);
+}
+
+/* The first function on every stack. Runs one task after the other as long as
+ * the next one has not been started: they need no switch. */
+static void task_main(void) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv__task_t* task;
+  fluv__task_t* next;
+  fluv__stack_t* stack;
+  int64_t result;
+  void* nowhere;
+
+  fluv__switch_arrived();
+  for (;;) {
+    task = loop->current;
+    stack = task->stack;
+    result = task->fn(task->arg);
+    if (task->frames != NULL || task->extra != NULL)
+      fluv__task_clean_up(task);
+    loop->current = NULL;
+    end_task(task, result); /* frees it if nobody waits */
+    next = take_next(loop);
+    if (next == NULL || next->stack != NULL || next->bits != stack->bits)
+      break;
+    next->stack = stack;
+    loop->current = next;
+    loop->budget = FLUV__BUDGET;
+  }
+  fluv__stack_put(&loop->stacks, stack);
+  leave(loop, &nowhere, &stack->ctx, next, true);
+  fluv__die("a finished task was resumed");
+}
+
+void fluv__task_suspend(fluv_loop_t* loop, fluv__task_t* self) {
+  fluv__task_t* next = take_next(loop);
+
+  if (next == self)
+    loop->budget = FLUV__BUDGET;
+  else
+    leave(loop, &self->sp, &self->stack->ctx, next, false);
+}
+
+void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task) {
+  leave(loop, &loop->main_sp, &loop->main_ctx, task, false);
+}
+
+fluv__task_t* fluv__task_require(const char* what, const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+  char place[FLUV__LOC_SIZE];
+
+  if (fluv__unlikely(loop == NULL || loop->current == NULL))
+    fluv__die("%s outside a task, at %s", what,
+              fluv__loc_format(loc, place, sizeof(place)));
+  return loop->current;
+}
+
+static void wake(fluv__waiter_t* waiter, fluv_future_t* f) {
+  fluv__task_t* task = fluv__container_of(waiter, fluv__task_t, waiter);
+
+  (void) f;
+  fluv__ready_push(task->base.loop, &task->base);
+}
+
+/* A result was there at once: give way if that has happened too often. */
+static void spend_budget(fluv_loop_t* loop, fluv__task_t* self) {
+  if (fluv__likely(--loop->budget > 0))
+    return;
+  loop->budget = FLUV__BUDGET;
+  fluv__ready_push(loop, &self->base);
+  fluv__task_suspend(loop, self);
+}
+
+static int64_t take_result(fluv__task_t* self,
+                           fluv_future_t* f,
+                           const fluv_loc_t* loc) {
+  int64_t result = f->result;
+
+  fluv__future_free(f, loc);
+  /* The deadline cancelled it. */
+  if (fluv__unlikely(result == FLUV_ECANCELED && self->interrupt != 0))
+    result = self->interrupt;
+  return result;
+}
+
+int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
+  fluv__task_t* self = fluv__task_require("await", loc);
+  fluv_loop_t* loop = fluv__loop;
+
+  fluv__take(f, loop, loc);
+  if (f->state != FLUV__DONE) {
+    if (fluv__unlikely(self->interrupt != 0))
+      fluv__cancel(f);
+    fluv__start(f);
+    if (f->state != FLUV__DONE) {
+      f->waiter = &self->waiter;
+      self->waiting = f;
+      self->await_loc = loc;
+      fluv__task_suspend(loop, self);
+      self->waiting = NULL;
+      return take_result(self, f, loc);
+    }
+  }
+  spend_budget(loop, self);
+  return take_result(self, f, loc);
+}
+
+int64_t fluv_yield_loc(const fluv_loc_t* loc) {
+  fluv__task_t* self = fluv__task_require("yield", loc);
+  fluv_loop_t* loop = fluv__loop;
+
+  if (fluv__unlikely(self->interrupt != 0))
+    return self->interrupt;
+  self->await_loc = loc;
+  fluv__ready_push(loop, &self->base);
+  fluv__task_suspend(loop, self);
+  return self->interrupt;
+}
+
+static void task_cancel(fluv_future_t* f) {
+  fluv__task_update_interrupt((fluv__task_t*) f);
+}
+
+void fluv__task_update_interrupt(fluv__task_t* task) {
+  task->interrupt = fluv__frames_interrupt(task);
+  if (task->interrupt != 0 && task->waiting != NULL)
+    fluv__cancel(task->waiting);
+}
+
+static void task_release(fluv_future_t* f) {
+  fluv__task_t* task = (fluv__task_t*) f;
+
+  if (task->extra != NULL)
+    fluv__extra_free(task->extra);
+}
+
+static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
+  const fluv__task_t* task = (const fluv__task_t*) f;
+  char place[FLUV__LOC_SIZE];
+
+  if (task->waiting != NULL)
+    snprintf(buf, size, "\"%s\" waiting for %s at %s", fluv__task_name(task),
+             task->waiting->ops->kind,
+             fluv__loc_format(task->await_loc, place, sizeof(place)));
+  else
+    snprintf(buf, size, "\"%s\"", fluv__task_name(task));
+}
+
+const fluv__ops_t fluv__task_ops = {
+  .kind = "task",
+  .size = sizeof(fluv__task_t),
+  .live = true,
+  .cancel = task_cancel,
+  .release = task_release,
+  .describe = task_describe,
+};
+
+static fluv_future_t* refuse(int err,
+                             void* arg,
+                             const fluv_task_options_t* options,
+                             const fluv_loc_t* loc) {
+  if (options != NULL && options->free_arg != NULL)
+    options->free_arg(arg);
+  return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+}
+
+/* What the options ask for. 0, or an error after which the task is as it
+ * was. */
+static int apply_options(fluv__task_t* task,
+                         const fluv_task_options_t* options) {
+  fluv__extra_t* extra;
+  unsigned bits;
+
+  if (options->size != sizeof(*options))
+    return FLUV_EINVAL;
+  if (options->stack_size != 0) {
+    bits = fluv__stack_bits(options->stack_size);
+    if (bits == 0)
+      return FLUV_EINVAL;
+    task->bits = (uint8_t) bits;
+  }
+  if (options->name == NULL && options->free_arg == NULL)
+    return 0;
+  extra = fluv__task_extra(task);
+  if (extra == NULL)
+    return FLUV_ENOMEM;
+  if (options->name != NULL)
+    snprintf(extra->name, sizeof(extra->name), "%s", options->name);
+  extra->free_arg = options->free_arg;
+  return 0;
+}
+
+fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
+                              void* arg,
+                              const fluv_task_options_t* options,
+                              const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv__task_t* task;
+  int err;
+
+  if (fn == NULL)
+    return refuse(FLUV_EINVAL, arg, options, loc);
+  task = (fluv__task_t*) fluv__future_new(&fluv__task_ops, sizeof(*task), loc);
+  if (task == NULL)
+    return refuse(FLUV_ENOMEM, arg, options, loc);
+  task->stack = NULL;
+  task->waiter.wake = wake;
+  task->waiting = NULL;
+  task->await_loc = loc;
+  task->frames = NULL;
+  task->extra = NULL;
+  task->fn = fn;
+  task->arg = arg;
+  task->parent = loop->current != NULL ? loop->current->base.id : 0;
+  task->interrupt = 0;
+  task->bits = (uint8_t) loop->stack_bits;
+  if (options != NULL && (err = apply_options(task, options)) != 0) {
+    fluv__future_free(&task->base, loc);
+    return refuse(err, arg, options, loc);
+  }
+  task->base.state = FLUV__PENDING;
+  fluv__list_append(&loop->tasks, &task->all);
+  loop->task_count++;
+  fluv__ready_push(loop, &task->base);
+  return &task->base;
+}
+
+fluv_future_t* fluv_task_self(void) {
+  fluv_loop_t* loop = fluv__loop;
+
+  return loop == NULL || loop->current == NULL ? NULL : &loop->current->base;
+}
+
+int fluv_task_get_interrupt(void) {
+  return fluv__task_require("fluv_task_get_interrupt()", NULL)->interrupt;
+}
+
+const char* fluv__task_name(const fluv__task_t* task) {
+  if (task->extra != NULL && task->extra->name[0] != '\0')
+    return task->extra->name;
+  return task->base.loc != NULL ? task->base.loc->func : "?";
+}
+
+const char* fluv_task_get_name(const fluv_future_t* task) {
+  if (task == NULL || !fluv__is_task(task))
+    return "";
+  return fluv__task_name((const fluv__task_t*) task);
+}

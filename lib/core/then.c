@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Continuations: then, catch, finally.
+ *
+ *   waits for `source` -> its result is here, queued -> fn runs ->
+ *     NULL: done with the same result
+ *     a future: waits for that, as the new `source`, then done
+ *
+ * The function is user code and so runs from the ready queue, on the loop's
+ * own stack. Cancelling cancels the source; when that has ended, a `finally`
+ * still runs and the others do not.
+ */
+#include "core/loop.h"
+
+typedef enum then_mode { THEN, CATCH, FINALLY } then_mode_t;
+
+typedef struct then_op {
+  fluv_future_t base;
+  fluv__waiter_t waiter;
+  fluv_future_t* source; /* NULL while queued */
+  fluv_then_fn fn;       /* NULL once it has run */
+  void* arg;
+  void (*free_arg)(void* arg);
+  int64_t source_result;
+  then_mode_t mode;
+} then_op_t;
+
+static void then_end(then_op_t* op, int64_t result) {
+  op->source = NULL;
+  fluv__complete(&op->base, result);
+}
+
+static bool wants(const then_op_t* op, int64_t result) {
+  if (op->fn == NULL)
+    return false;
+  if (op->mode == FINALLY)
+    return true;
+  if (op->base.flags & FLUV__CANCELLED)
+    return false;
+  return op->mode == THEN ? result >= 0 : result < 0;
+}
+
+/* The source has ended. */
+static void then_take(then_op_t* op, fluv_future_t* f) {
+  int64_t result = f->result;
+
+  fluv__future_free(f, op->base.loc);
+  op->source = NULL;
+  if (wants(op, result)) {
+    op->source_result = result;
+    fluv__ready_push(op->base.loop, &op->base);
+  } else {
+    then_end(op, result);
+  }
+}
+
+static void then_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
+  then_take(fluv__container_of(waiter, then_op_t, waiter), f);
+}
+
+static void then_wait(then_op_t* op, fluv_future_t* f) {
+  op->source = f;
+  if (!fluv__start_and_wait(f, &op->waiter))
+    then_take(op, f);
+}
+
+static void then_run(fluv_future_t* f) {
+  then_op_t* op = (then_op_t*) f;
+  fluv_then_fn fn = op->fn;
+  fluv_future_t* next;
+
+  op->fn = NULL;
+  if ((f->flags & FLUV__CANCELLED) && op->mode != FINALLY) {
+    then_end(op, FLUV_ECANCELED);
+    return;
+  }
+  next = fn(op->source_result, op->arg);
+  if (next == NULL) {
+    then_end(op, op->source_result);
+    return;
+  }
+  fluv__take(next, f->loop, f->loc);
+  if (f->flags & FLUV__MUTE)
+    fluv__mute(next);
+  if (f->flags & FLUV__CANCELLED)
+    fluv__cancel(next);
+  then_wait(op, next);
+}
+
+static void then_cancel(fluv_future_t* f) {
+  then_op_t* op = (then_op_t*) f;
+
+  /* Queued or running: then_run() sees the flag. */
+  if (op->source != NULL)
+    fluv__cancel(op->source);
+}
+
+static void then_mute(fluv_future_t* f) {
+  then_op_t* op = (then_op_t*) f;
+
+  if (op->source != NULL)
+    fluv__mute(op->source);
+}
+
+static void then_release(fluv_future_t* f) {
+  then_op_t* op = (then_op_t*) f;
+
+  if (op->free_arg != NULL)
+    op->free_arg(op->arg);
+}
+
+static const fluv__ops_t then_ops = {
+  .kind = "continuation",
+  .size = sizeof(then_op_t),
+  .live = true,
+  .run_on_loop = true,
+  .cancel = then_cancel,
+  .mute = then_mute,
+  .run = then_run,
+  .release = then_release,
+};
+
+static fluv_future_t* refuse(fluv_future_t* f,
+                             int err,
+                             void* arg,
+                             void (*free_arg)(void* arg),
+                             const fluv_loc_t* loc) {
+  fluv__drop(f, loc);
+  if (free_arg != NULL)
+    free_arg(arg);
+  return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+}
+
+static fluv_future_t* continue_with(fluv_future_t* f,
+                                    then_mode_t mode,
+                                    fluv_then_fn fn,
+                                    void* arg,
+                                    void (*free_arg)(void* arg),
+                                    const fluv_loc_t* loc) {
+  then_op_t* op;
+
+  fluv__take(f, fluv__loop, loc);
+  if (fn == NULL)
+    return refuse(f, FLUV_EINVAL, arg, free_arg, loc);
+  op = (then_op_t*) fluv__future_new(&then_ops, 0, loc);
+  if (op == NULL)
+    return refuse(f, FLUV_ENOMEM, arg, free_arg, loc);
+  op->base.state = FLUV__PENDING;
+  op->waiter.wake = then_wake;
+  op->fn = fn;
+  op->arg = arg;
+  op->free_arg = free_arg;
+  op->mode = mode;
+  then_wait(op, f);
+  return &op->base;
+}
+
+fluv_future_t* fluv_then_loc(fluv_future_t* f,
+                             fluv_then_fn fn,
+                             void* arg,
+                             void (*free_arg)(void* arg),
+                             const fluv_loc_t* loc) {
+  return continue_with(f, THEN, fn, arg, free_arg, loc);
+}
+
+fluv_future_t* fluv_catch_loc(fluv_future_t* f,
+                              fluv_then_fn fn,
+                              void* arg,
+                              void (*free_arg)(void* arg),
+                              const fluv_loc_t* loc) {
+  return continue_with(f, CATCH, fn, arg, free_arg, loc);
+}
+
+fluv_future_t* fluv_finally_loc(fluv_future_t* f,
+                                fluv_then_fn fn,
+                                void* arg,
+                                void (*free_arg)(void* arg),
+                                const fluv_loc_t* loc) {
+  return continue_with(f, FINALLY, fn, arg, free_arg, loc);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* Timers of a loop: one wheel, one uv_timer_t, one clock. */
+#include "core/timer.h"
+
+#include "core/loop.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* The longest delay in ms that the wheel is asked for: 2^60 ms is 36 million
+ * years, and no sum with a clock overflows. */
+#define MAX_DELAY_MS (UINT64_C(1) << 60)
+
+/* With a paused clock, how often the loop looks whether only sleeps are left,
+ * when nothing else makes it turn. */
+enum { PAUSED_TURN_MS = 1 };
+
+static uint64_t ms_up(uint64_t ns) {
+  return ns / NS_PER_MS + (ns % NS_PER_MS != 0);
+}
+
+uint64_t fluv__timers_now(const fluv__timers_t* timers) {
+  return timers->paused ? timers->paused_ns : uv_hrtime() + timers->offset_ns;
+}
+
+int fluv__timers_init(fluv__timers_t* timers, uv_loop_t* uv, bool paused) {
+  uint64_t now = uv_hrtime();
+
+  fluv__wheel_init(&timers->wheel, now / NS_PER_MS);
+  fluv__list_init(&timers->fresh);
+  timers->armed_for = UINT64_MAX;
+  timers->paused = paused;
+  timers->paused_ns = ms_up(now) * NS_PER_MS;
+  return uv_timer_init(uv, &timers->uv);
+}
+
+void fluv__timer_after(fluv_loop_t* loop,
+                       fluv__timer_t* timer,
+                       uint64_t delay_ms) {
+  fluv__timers_t* timers = &loop->timers;
+
+  if (delay_ms > MAX_DELAY_MS)
+    delay_ms = MAX_DELAY_MS;
+  timer->node.tick = delay_ms | FLUV__TIMER_FRESH;
+  fluv__list_append(&timers->fresh, &timer->node.link);
+  timers->count++;
+  timers->dirty = true;
+  if (!loop->draining)
+    fluv__loop_kick(loop);
+}
+
+void fluv__timer_at(fluv_loop_t* loop,
+                    fluv__timer_t* timer,
+                    uint64_t deadline_ns) {
+  fluv__timers_t* timers = &loop->timers;
+
+  timer->node.tick = ms_up(deadline_ns);
+  fluv__wheel_insert(&timers->wheel, &timer->node);
+  timers->count++;
+  timers->dirty = true;
+  if (!loop->draining)
+    fluv__loop_kick(loop);
+}
+
+/* Set whether uv's timer keeps the loop alive. */
+static void set_ref(fluv__timers_t* timers) {
+  bool want = timers->count > 0;
+
+  if (want == timers->refd)
+    return;
+  timers->refd = want;
+  if (want)
+    uv_ref((uv_handle_t*) &timers->uv);
+  else
+    uv_unref((uv_handle_t*) &timers->uv);
+}
+
+void fluv__timer_stop(fluv_loop_t* loop, fluv__timer_t* timer) {
+  fluv__timers_t* timers = &loop->timers;
+
+  if (timer->node.link.next == NULL)
+    return;
+  if (timer->node.tick & FLUV__TIMER_FRESH)
+    fluv__list_remove(&timer->node.link);
+  else
+    fluv__wheel_remove(&timers->wheel, &timer->node);
+  timer->node.link.next = NULL;
+  timers->count--;
+  if (timers->count == 0 && !loop->draining)
+    set_ref(timers);
+}
+
+/* Fire all that is due at a tick, in order. */
+static void fire_due(fluv_loop_t* loop, uint64_t tick) {
+  fluv__timers_t* timers = &loop->timers;
+  fluv__wheel_node_t* node;
+
+  while ((node = fluv__wheel_pop(&timers->wheel, tick)) != NULL) {
+    fluv__timer_t* timer = fluv__container_of(node, fluv__timer_t, node);
+
+    timers->count--;
+    node->link.next = NULL;
+    timer->fire(timer);
+  }
+}
+
+/* Turn the delays of the fresh timers into ticks, rounded up. */
+static void place_fresh(fluv__timers_t* timers, uint64_t now) {
+  uint64_t now_up = ms_up(now);
+
+  while (!fluv__list_is_empty(&timers->fresh)) {
+    fluv__list_t* link = timers->fresh.next;
+    fluv__wheel_node_t* node =
+        fluv__container_of(link, fluv__wheel_node_t, link);
+
+    fluv__list_remove(link);
+    node->tick = now_up + (node->tick & ~FLUV__TIMER_FRESH);
+    fluv__wheel_insert(&timers->wheel, node);
+  }
+}
+
+static void on_uv_timer(uv_timer_t* handle) {
+  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, timers.uv);
+
+  loop->timers.armed_for = UINT64_MAX;
+  loop->timers.dirty = true;
+  fluv__timers_sync(loop);
+}
+
+/* Set uv's timer for the wheel's next tick, if that is earlier than what it
+ * is set for. A timer that is left set too early wakes the loop once more. */
+static void set_uv(fluv_loop_t* loop, uint64_t next) {
+  fluv__timers_t* timers = &loop->timers;
+  uint64_t due_ms;
+
+  if (timers->paused) {
+    /* Nobody waits for uv's timer, but the loop must turn now and then to
+     * find out that nothing else is left to wait for. */
+    if (next != UINT64_MAX && !uv_is_active((uv_handle_t*) &timers->uv))
+      uv_timer_start(&timers->uv, on_uv_timer, PAUSED_TURN_MS, 0);
+    return;
+  }
+  if (next >= timers->armed_for)
+    return;
+  /* On uv's clock, which is behind ours by what tests have skipped. */
+  due_ms = next > UINT64_MAX / NS_PER_MS
+               ? UINT64_MAX / NS_PER_MS
+               : ms_up(next * NS_PER_MS - timers->offset_ns);
+  uv_update_time(loop->uv);
+  timers->armed_for = next;
+  /* At least 1: a timer of 0 may run before the loop polls. */
+  uv_timer_start(&timers->uv, on_uv_timer,
+                 due_ms > uv_now(loop->uv) ? due_ms - uv_now(loop->uv) : 1, 0);
+}
+
+void fluv__timers_sync(fluv_loop_t* loop) {
+  fluv__timers_t* timers = &loop->timers;
+  uint64_t now;
+
+  if (timers->dirty) {
+    timers->dirty = false;
+    now = fluv__timers_now(timers);
+    /* Firing first moves the wheel on, so that the fresh find their place
+     * near the front; they are all at least a tick away. */
+    fire_due(loop, now / NS_PER_MS);
+    place_fresh(timers, now);
+    set_uv(loop, fluv__wheel_next(&timers->wheel));
+  }
+  set_ref(timers);
+}
+
+/* Is there anything but our sleeps that the loop can wait for? */
+static bool others_alive(fluv_loop_t* loop) {
+  bool alive;
+
+  uv_unref((uv_handle_t*) &loop->timers.uv);
+  alive = uv_loop_alive(loop->uv) != 0;
+  if (loop->timers.refd)
+    uv_ref((uv_handle_t*) &loop->timers.uv);
+  return alive;
+}
+
+void fluv__timers_turn(fluv_loop_t* loop) {
+  fluv__timers_t* timers = &loop->timers;
+
+  fluv__timers_sync(loop);
+  while (timers->paused && loop->ready_head == NULL) {
+    uint64_t next = fluv__wheel_next(&timers->wheel);
+    fluv_future_t* advance = timers->advance;
+
+    if (advance != NULL && next > timers->advance_to / NS_PER_MS) {
+      timers->paused_ns = timers->advance_to;
+      timers->advance = NULL;
+      fluv__complete(advance, 0);
+      return;
+    }
+    /* A sleep that is further off than the clock can count never ends. */
+    if (advance == NULL &&
+        (next > UINT64_MAX / NS_PER_MS || others_alive(loop)))
+      return;
+    if (next > timers->paused_ns / NS_PER_MS)
+      timers->paused_ns = next * NS_PER_MS;
+    fire_due(loop, next);
+    fluv__timers_sync(loop);
+  }
+}
+
+/* The clock of tests. */
+
+typedef struct advance_op {
+  fluv_future_t base;
+  uint64_t delay_ms;
+} advance_op_t;
+
+static void advance_start(fluv_future_t* f) {
+  fluv__timers_t* timers = &f->loop->timers;
+  advance_op_t* op = (advance_op_t*) f;
+  uint64_t room = UINT64_MAX - timers->paused_ns;
+
+  if (!timers->paused || timers->advance != NULL) {
+    fluv__complete(f, FLUV_EINVAL);
+    return;
+  }
+  timers->advance = f;
+  timers->advance_to =
+      op->delay_ms > room / NS_PER_MS
+          ? UINT64_MAX
+          : timers->paused_ns + op->delay_ms * NS_PER_MS;
+  fluv__loop_kick(f->loop);
+}
+
+static void advance_cancel(fluv_future_t* f) {
+  f->loop->timers.advance = NULL;
+  fluv__complete(f, FLUV_ECANCELED);
+}
+
+static const fluv__ops_t advance_ops = {
+  .kind = "clock advance",
+  .size = sizeof(advance_op_t),
+  .start = advance_start,
+  .cancel = advance_cancel,
+};
+
+fluv_future_t* fluv_clock_advance_loc(uint64_t delay_ms,
+                                      const fluv_loc_t* loc) {
+  fluv_future_t* f = fluv__future_new(&advance_ops, 0, loc);
+
+  if (f == NULL)
+    return fluv__future_none();
+  ((advance_op_t*) f)->delay_ms = delay_ms;
+  return f;
+}
+
+uint64_t fluv_now(void) {
+  const fluv_loop_t* loop = fluv__loop;
+
+  return loop == NULL ? uv_hrtime() : fluv__timers_now(&loop->timers);
+}
+
+int fluv_clock_pause(void) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv__timers_t* timers;
+
+  if (loop == NULL)
+    return FLUV_ENOLOOP;
+  timers = &loop->timers;
+  if (timers->paused)
+    return FLUV_EALREADY;
+  fluv__timers_sync(loop);
+  /* A whole millisecond, so that tests can count on every one of them. */
+  timers->paused_ns = ms_up(fluv__timers_now(timers)) * NS_PER_MS;
+  timers->paused = true;
+  timers->armed_for = UINT64_MAX;
+  uv_timer_stop(&timers->uv);
+  set_ref(timers);
+  fluv__loop_kick(loop);
+  return 0;
+}
+
+int fluv_clock_resume(void) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv__timers_t* timers;
+
+  if (loop == NULL)
+    return FLUV_ENOLOOP;
+  timers = &loop->timers;
+  if (!timers->paused)
+    return FLUV_EALREADY;
+  timers->paused = false;
+  timers->offset_ns = timers->paused_ns - uv_hrtime();
+  if (timers->advance != NULL)
+    fluv__cancel(timers->advance);
+  timers->dirty = true;
+  fluv__loop_kick(loop);
+  return 0;
+}

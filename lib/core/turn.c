@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* A turn: running what is ready, between two looks at the outside world.
+ *
+ * libuv calls in from two handles. The check handle is always started and
+ * runs after each poll. The idle handle is active only while something is
+ * ready outside a drain; it makes the poll not wait, and it keeps the loop
+ * alive. What I/O and timers make ready so runs in the same iteration.
+ *
+ * A turn is bounded in resumes and in time. Looking at the clock costs more
+ * than a switch, so it is done once a chunk of resumes, and the chunk adapts
+ * to how long they take.
+ */
+#include "core/loop.h"
+#include "core/task.h"
+
+enum {
+  /* The first look at the clock comes after this many resumes: a turn that
+   * serves a few connections never looks. */
+  FIRST_CHUNK = 16,
+  MOST_CHUNK = 256
+};
+
+/* A chunk should take between these. Shorter: the clock costs too much.
+ * Longer: the bound in time becomes coarse. */
+#define SHORT_CHUNK_NS UINT64_C(50000)
+#define LONG_CHUNK_NS UINT64_C(200000)
+
+static unsigned take_chunk(fluv__turn_t* turn, unsigned chunk) {
+  if (chunk > turn->left)
+    chunk = turn->left;
+  turn->left -= chunk;
+  return chunk;
+}
+
+/* The chunk is used up: is there time, and count, for another? */
+static bool next_chunk(fluv_loop_t* loop) {
+  fluv__turn_t* turn = &loop->bounds;
+  uint64_t now;
+
+  if (turn->left == 0)
+    return false;
+  now = uv_hrtime();
+  if (turn->start == 0) {
+    turn->start = now;
+  } else if (now - turn->last < SHORT_CHUNK_NS) {
+    if (loop->chunk < MOST_CHUNK)
+      loop->chunk *= 2;
+  } else if (now - turn->last > LONG_CHUNK_NS && loop->chunk > 1) {
+    loop->chunk /= 2;
+  }
+  turn->last = now;
+  if (now - turn->start >= loop->turn_ns)
+    return false;
+  loop->turn_left = take_chunk(turn, loop->chunk);
+  return true;
+}
+
+void fluv__turn_begin(fluv_loop_t* loop) {
+  unsigned chunk = loop->chunk < FIRST_CHUNK ? loop->chunk : FIRST_CHUNK;
+
+  loop->bounds = (fluv__turn_t){ 0, 0, loop->turn_count };
+  loop->turn_left = take_chunk(&loop->bounds, chunk);
+}
+
+static void set_idle(fluv_loop_t* loop, bool active);
+
+void fluv__drain(fluv_loop_t* loop) {
+  fluv_future_t* f;
+
+  loop->draining = true;
+  fluv__inbox_run(&loop->inbox);
+  while ((f = loop->ready_head) != NULL) {
+    if (loop->turn_left == 0 && !next_chunk(loop))
+      break;
+    loop->ready_head = f->next;
+    loop->turn_left--;
+    if (fluv__is_task(f))
+      fluv__task_run(loop, (fluv__task_t*) f);
+    else
+      f->ops->run(f);
+  }
+  fluv__timers_sync(loop);
+  loop->draining = false;
+  set_idle(loop, loop->ready_head != NULL);
+}
+
+/* libuv has called in: not from inside a task or a callback of ours? */
+static void check_nesting(fluv_loop_t* loop) {
+  char place[FLUV__LOC_SIZE];
+  char await[FLUV__LOC_SIZE];
+
+  if (fluv__unlikely(fluv__loop != loop))
+    fluv__wrong_thread(loop, "uv_run()", NULL, NULL);
+  if (fluv__likely(!loop->draining))
+    return;
+  if (loop->current == NULL)
+    fluv__die("uv_run() from inside a continuation");
+  fluv__die("uv_run() inside task \"%s\", spawned at %s, last awaiting at %s",
+            fluv__task_name(loop->current),
+            fluv__loc_format(loop->current->base.loc, place, sizeof(place)),
+            fluv__loc_format(loop->current->await_loc, await, sizeof(await)));
+}
+
+static void on_idle(uv_idle_t* handle) {
+  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, idle);
+
+  check_nesting(loop);
+  fluv__drain(loop);
+  /* The poll that follows works out how long to wait from libuv's clock. */
+  uv_update_time(loop->uv);
+}
+
+static void set_idle(fluv_loop_t* loop, bool active) {
+  if (active == loop->idle_active || loop->closing)
+    return;
+  loop->idle_active = active;
+  if (active)
+    uv_idle_start(&loop->idle, on_idle);
+  else
+    uv_idle_stop(&loop->idle);
+}
+
+void fluv__loop_kick(fluv_loop_t* loop) {
+  set_idle(loop, true);
+}
+
+/* Tasks wait, and this iteration is the last, since nothing is alive. */
+static void report_stuck(fluv_loop_t* loop) {
+  if (loop->task_count == 0 || loop->ready_head != NULL ||
+      loop->stuck_reported || uv_loop_alive(loop->uv))
+    return;
+  loop->stuck_reported = true;
+  fluv__report_tasks(loop, "the loop has run out of work, and nothing can "
+                           "wake");
+}
+
+static void on_check(uv_check_t* handle) {
+  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, check);
+
+  check_nesting(loop);
+  loop->turn++;
+  fluv__turn_begin(loop);
+  if (loop->ready_head != NULL || loop->timers.dirty ||
+      !fluv__inbox_is_empty(&loop->inbox)) {
+    loop->stuck_reported = false;
+    fluv__drain(loop);
+  }
+  if (fluv__unlikely(loop->timers.paused))
+    fluv__timers_turn(loop);
+  report_stuck(loop);
+}
+
+static void on_async(uv_async_t* handle) {
+  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, async);
+
+  fluv__inbox_run(&loop->inbox);
+}
+
+int fluv__turn_init(fluv_loop_t* loop) {
+  int err = uv_async_init(loop->uv, &loop->async, on_async);
+
+  if (err < 0)
+    return err;
+  /* None of these can fail. */
+  uv_check_init(loop->uv, &loop->check);
+  uv_idle_init(loop->uv, &loop->idle);
+  uv_check_start(&loop->check, on_check);
+  fluv__turn_begin(loop);
+  uv_unref((uv_handle_t*) &loop->async);
+  uv_unref((uv_handle_t*) &loop->check);
+  return 0;
+}
+
+void fluv__remote_wait_begin(fluv_loop_t* loop) {
+  if (loop->remote_waits++ == 0 && !loop->closing)
+    uv_ref((uv_handle_t*) &loop->async);
+}
+
+void fluv__remote_wait_end(fluv_loop_t* loop) {
+  if (--loop->remote_waits == 0 && !loop->closing)
+    uv_unref((uv_handle_t*) &loop->async);
+}

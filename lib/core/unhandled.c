@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors that nobody reads. */
+#include <pthread.h>
+
+#include "core/future.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static fluv_unhandled_fn hook; /* protected by lock, as its argument */
+static void* hook_arg;
+
+void fluv_set_unhandled(fluv_unhandled_fn fn, void* arg) {
+  pthread_mutex_lock(&lock);
+  hook = fn;
+  hook_arg = arg;
+  pthread_mutex_unlock(&lock);
+}
+
+void fluv__unhandled(const fluv_future_t* f) {
+  char what[512];
+  fluv_unhandled_fn fn;
+  void* arg;
+
+  fluv_future_describe(f, what, sizeof(what));
+  pthread_mutex_lock(&lock);
+  fn = hook;
+  arg = hook_arg;
+  pthread_mutex_unlock(&lock);
+  if (fn != NULL)
+    fn(f->result, what, arg);
+  else
+    fluv__warn("nobody reads that %s failed: %s (%s)", what,
+               fluv_strerror(f->result), fluv_err_name(f->result));
+}

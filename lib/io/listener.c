@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening and accepting.
+ *
+ * The listening socket is our own, watched by a uv_poll_t: libuv's listener
+ * takes connections nobody waits for, and closes them when descriptors run
+ * out. Here a connection leaves the backlog only for an accept that waits.
+ *
+ * After a success the next accept tries at once, so that a full backlog is
+ * taken without a poll in between. An event that nobody waits for stops the
+ * watching, unless something was accepted in this very iteration: then the
+ * accepting task is about to come back.
+ *
+ * When descriptors or memory run out, watching stops and a timer tries again,
+ * after 10 ms and then twice as long each time, up to a second.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "io/address.h"
+#include "io/reserve.h"
+#include "io/stream.h"
+
+enum { DEFAULT_BACKLOG = 511, FIRST_BACKOFF_MS = 10, MOST_BACKOFF_MS = 1000 };
+
+struct fluv_listener {
+  fluv__handle_t handle; /* in the loop's list */
+  uv_poll_t poll;
+  fluv_loop_t* loop;
+  int fd;
+  unsigned refs; /* the user's, libuv's, one for each accept */
+  bool closed;
+  bool polling;
+  bool maybe_more;      /* the last accept found one */
+  uint64_t accept_turn; /* turn of that */
+  fluv_future_t* acceptor;
+  fluv_future_t* closer;
+  fluv__timer_t backoff;
+  unsigned backoff_ms;
+  fluv_tcp_options_t options;
+};
+
+typedef struct accept_op {
+  fluv_future_t base;
+  fluv_listener_t* listener;
+  fluv_stream_t** out_stream;
+} accept_op_t;
+
+static void listener_unref(fluv_listener_t* listener) {
+  if (--listener->refs == 0)
+    fluv__free(listener);
+}
+
+static int open_socket(int family) {
+#ifdef SOCK_NONBLOCK
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+  int fd = socket(family, SOCK_STREAM, 0);
+
+  if (fd >= 0) {
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+#endif
+  return fd >= 0 ? fd : uv_translate_sys_error(errno);
+}
+
+static int accept_fd(int fd) {
+#ifdef HAVE_ACCEPT4
+  int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+  int peer = accept(fd, NULL, NULL);
+
+  if (peer >= 0) {
+    fcntl(peer, F_SETFL, O_NONBLOCK);
+    fcntl(peer, F_SETFD, FD_CLOEXEC);
+  }
+#endif
+  return peer >= 0 ? peer : uv_translate_sys_error(errno);
+}
+
+static int apply_listen_options(int fd,
+                                int family,
+                                const fluv_tcp_options_t* options) {
+  int err = fluv__set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+  if (err == 0 && options->reuse_port) {
+#ifdef SO_REUSEPORT
+    err = fluv__set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+    err = FLUV_ENOTSUP;
+#endif
+  }
+  if (err == 0 && family == AF_INET6)
+    err = fluv__set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->ipv6_only);
+  /* The receive buffer's size is part of what the handshake agrees on. */
+  if (err == 0 && options->recv_buffer != 0)
+    err = fluv__set_option(fd, SOL_SOCKET, SO_RCVBUF, options->recv_buffer);
+  return err;
+}
+
+static int listen_on(const struct sockaddr_storage* address,
+                     const fluv_tcp_options_t* options) {
+  int backlog = options->backlog != 0 ? options->backlog : DEFAULT_BACKLOG;
+  int fd = open_socket(address->ss_family);
+  int err;
+
+  if (fd < 0)
+    return fd;
+  err = apply_listen_options(fd, address->ss_family, options);
+  if (err == 0 && (bind(fd, (const struct sockaddr*) address,
+                        fluv__address_len(address)) != 0 ||
+                   listen(fd, backlog) != 0))
+    err = uv_translate_sys_error(errno);
+  if (err == 0)
+    return fd;
+  close(fd);
+  return err;
+}
+
+static int open_listener(const char* text, const fluv_tcp_options_t* options) {
+  struct sockaddr_storage address;
+  fluv__hostport_t hostport;
+  int err = fluv__address_split(text, &hostport);
+
+  if (err == 0)
+    err = fluv__address_parse(&hostport, AF_INET6, &address);
+  if (err < 0)
+    return err;
+  err = listen_on(&address, options);
+  /* Every address, on a machine without IPv6. */
+  if (err == UV_EAFNOSUPPORT && hostport.host[0] == '\0' &&
+      !options->ipv6_only &&
+      fluv__address_parse(&hostport, AF_INET, &address) == 0)
+    err = listen_on(&address, options);
+  return err;
+}
+
+static void abandon(fluv__handle_t* handle);
+static void backoff_fire(fluv__timer_t* timer);
+
+static fluv_listener_t* listener_new(fluv_loop_t* loop,
+                                     int fd,
+                                     const fluv_tcp_options_t* options) {
+  static const fluv_loc_t here = { __FILE__, "fluv_tcp_listen", __LINE__ };
+  fluv_listener_t* listener = fluv__calloc(1, sizeof(*listener));
+
+  if (listener == NULL)
+    return NULL;
+  listener->handle.kind = "listener";
+  listener->handle.loc = &here;
+  listener->handle.abandon = abandon;
+  listener->loop = loop;
+  listener->fd = fd;
+  listener->refs = 2;
+  listener->accept_turn = UINT64_MAX;
+  listener->backoff_ms = FIRST_BACKOFF_MS;
+  listener->options = *options;
+  fluv__timer_init(&listener->backoff, backoff_fire);
+  return listener;
+}
+
+int fluv_tcp_listen(const char* address,
+                    const fluv_tcp_options_t* options,
+                    fluv_listener_t** out_listener) {
+  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+  fluv_loop_t* loop = fluv__loop;
+  fluv_listener_t* listener;
+  int err;
+  int fd;
+
+  if (options == NULL)
+    options = &defaults;
+  if (out_listener == NULL || fluv__tcp_options_check(options) < 0)
+    return FLUV_EINVAL;
+  if (loop == NULL || loop->closing)
+    return FLUV_ENOLOOP;
+  err = fluv__reserve_watchers(loop);
+  if (err < 0)
+    return err;
+  fd = open_listener(address, options);
+  if (fd < 0)
+    return fd;
+  listener = listener_new(loop, fd, options);
+  err = listener != NULL ? uv_poll_init(loop->uv, &listener->poll, fd)
+                         : FLUV_ENOMEM;
+  if (err < 0) {
+    close(fd);
+    fluv__free(listener);
+    return err;
+  }
+  uv_unref((uv_handle_t*) &listener->poll);
+  fluv__list_append(&loop->handles, &listener->handle.link);
+  *out_listener = listener;
+  return 0;
+}
+
+static void stop_polling(fluv_listener_t* listener) {
+  if (!listener->polling)
+    return;
+  listener->polling = false;
+  uv_poll_stop(&listener->poll);
+}
+
+static void accept_end(fluv_listener_t* listener, int64_t result) {
+  fluv_future_t* f = listener->acceptor;
+
+  listener->acceptor = NULL;
+  fluv__timer_stop(listener->loop, &listener->backoff);
+  uv_unref((uv_handle_t*) &listener->poll);
+  fluv__complete(f, result);
+}
+
+/* Errors of a connection that was gone before we came, and of a signal. */
+static bool is_passing(int err) {
+  return err == UV_ECONNABORTED || err == UV_EINTR || err == UV_EPROTO;
+}
+
+static bool is_shortage(int err) {
+  return err == UV_EMFILE || err == UV_ENFILE || err == UV_ENOBUFS ||
+         err == UV_ENOMEM;
+}
+
+/* Take a connection for an operation: 0, FLUV_EAGAIN, or what went wrong. The
+ * stream's memory comes first, so that no connection is taken in vain. */
+static int take_connection(fluv_listener_t* listener, accept_op_t* op) {
+  fluv_stream_t* stream = fluv__stream_new(-1, op->base.loc);
+  int fd;
+
+  if (stream == NULL)
+    return FLUV_ENOMEM;
+  do
+    fd = accept_fd(listener->fd);
+  while (is_passing(fd));
+  listener->maybe_more = fd >= 0;
+  if (fd < 0) {
+    fluv__stream_unref(stream);
+    return fd;
+  }
+  /* A connection that is already reset may refuse its options: its first
+   * read will say so. */
+  (void) fluv__tcp_options_apply(fd, &listener->options);
+  stream->fd = fd;
+  listener->accept_turn = listener->loop->turn;
+  listener->backoff_ms = FIRST_BACKOFF_MS;
+  *op->out_stream = stream;
+  return 0;
+}
+
+static void on_poll(uv_poll_t* handle, int status, int events);
+
+static int start_polling(fluv_listener_t* listener) {
+  int err;
+
+  if (listener->polling)
+    return 0;
+  err = uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+  listener->polling = err == 0;
+  return err;
+}
+
+static void back_off(fluv_listener_t* listener, int err) {
+  if (listener->backoff_ms == FIRST_BACKOFF_MS)
+    fluv__warn("accept: %s; connections wait in the backlog",
+               fluv_strerror(err));
+  stop_polling(listener);
+  fluv__timer_after(listener->loop, &listener->backoff, listener->backoff_ms);
+  if (listener->backoff_ms < MOST_BACKOFF_MS)
+    listener->backoff_ms *= 2;
+  if (listener->backoff_ms > MOST_BACKOFF_MS)
+    listener->backoff_ms = MOST_BACKOFF_MS;
+}
+
+/* Somebody waits and there may be a connection. */
+static void try_accept(fluv_listener_t* listener) {
+  int err = take_connection(listener, (accept_op_t*) listener->acceptor);
+  bool waits = false;
+
+  if (is_shortage(err)) {
+    back_off(listener, err);
+    waits = true;
+  } else if (err == FLUV_EAGAIN) {
+    err = start_polling(listener);
+    waits = err == 0;
+  }
+  if (!waits)
+    accept_end(listener, err);
+}
+
+static void backoff_fire(fluv__timer_t* timer) {
+  try_accept(fluv__container_of(timer, fluv_listener_t, backoff));
+}
+
+static void on_poll(uv_poll_t* handle, int status, int events) {
+  fluv_listener_t* listener =
+      fluv__container_of(handle, fluv_listener_t, poll);
+
+  (void) status;
+  (void) events;
+  if (listener->acceptor != NULL)
+    try_accept(listener);
+  else if (listener->accept_turn != listener->loop->turn)
+    stop_polling(listener);
+}
+
+static void accept_start(fluv_future_t* f) {
+  fluv_listener_t* listener = ((accept_op_t*) f)->listener;
+  int err = 0;
+
+  if (listener->closed)
+    err = FLUV_EBADF;
+  else if (listener->acceptor != NULL)
+    err = FLUV_EBUSY;
+  else if (!listener->maybe_more)
+    err = start_polling(listener);
+  if (err < 0) {
+    fluv__complete(f, err);
+    return;
+  }
+  listener->acceptor = f;
+  uv_ref((uv_handle_t*) &listener->poll);
+  if (listener->maybe_more)
+    try_accept(listener);
+}
+
+static void accept_cancel(fluv_future_t* f) {
+  accept_end(((accept_op_t*) f)->listener, FLUV_ECANCELED);
+}
+
+static void accept_release(fluv_future_t* f) {
+  listener_unref(((accept_op_t*) f)->listener);
+}
+
+static const fluv__ops_t accept_ops = {
+  .kind = "accept",
+  .size = sizeof(accept_op_t),
+  .start = accept_start,
+  .cancel = accept_cancel,
+  .release = accept_release,
+};
+
+static void check_loop(const fluv_listener_t* listener,
+                       const char* what,
+                       const fluv_loc_t* loc) {
+  if (fluv__unlikely(listener->loop != fluv__loop))
+    fluv__wrong_thread(listener->loop, what, listener->handle.loc, loc);
+}
+
+fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
+                               fluv_stream_t** out_stream,
+                               const fluv_loc_t* loc) {
+  accept_op_t* op;
+
+  if (listener == NULL || out_stream == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  check_loop(listener, "accept", loc);
+  op = (accept_op_t*) fluv__future_new(&accept_ops, 0, loc);
+  if (op == NULL)
+    return fluv__future_none();
+  op->listener = listener;
+  op->out_stream = out_stream;
+  listener->refs++;
+  return &op->base;
+}
+
+static void on_close(uv_handle_t* handle) {
+  fluv_listener_t* listener =
+      fluv__container_of((uv_poll_t*) handle, fluv_listener_t, poll);
+
+  if (listener->closer != NULL)
+    fluv__complete(listener->closer, 0);
+  listener_unref(listener);
+}
+
+static void listener_close(fluv_listener_t* listener, fluv_future_t* closer) {
+  listener->closed = true;
+  listener->closer = closer;
+  if (listener->acceptor != NULL)
+    fluv__cancel(listener->acceptor);
+  fluv__list_remove(&listener->handle.link);
+  uv_close((uv_handle_t*) &listener->poll, on_close);
+  close(listener->fd);
+  listener->fd = -1;
+  listener_unref(listener);
+}
+
+static void abandon(fluv__handle_t* handle) {
+  listener_close(fluv__container_of(handle, fluv_listener_t, handle), NULL);
+}
+
+fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
+                                       const fluv_loc_t* loc) {
+  fluv_future_t* closer;
+
+  if (listener == NULL)
+    return fluv_ready_loc(0, loc);
+  check_loop(listener, "listener close", loc);
+  closer = fluv__closer_new(loc);
+  listener_close(listener, closer);
+  return closer != NULL ? closer : fluv__future_none();
+}
+
+int fluv_listener_get_address(const fluv_listener_t* listener,
+                              char* buf,
+                              size_t size) {
+  if (listener == NULL || buf == NULL)
+    return FLUV_EINVAL;
+  check_loop(listener, "fluv_listener_get_address()", NULL);
+  return fluv__address_of_fd(listener->fd, false, buf, size);
+}

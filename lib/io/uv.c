@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The bridge: any libuv request as a future. */
+#include <fluv/uv.h>
+
+#include "core/loop.h"
+
+typedef struct uv_op {
+  fluv_future_t base;
+  uv_req_t* req; /* the caller's; its data points back */
+} uv_op_t;
+
+static void uv_op_cancel(fluv_future_t* f) {
+  /* In vain if it has begun, or is of a kind that cannot be cancelled: then
+   * its callback ends the future in its own time. */
+  (void) uv_cancel(((uv_op_t*) f)->req);
+}
+
+static const fluv__ops_t uv_ops = {
+  .kind = "libuv request",
+  .size = sizeof(uv_op_t),
+  .live = true,
+  .cancel = uv_op_cancel,
+};
+
+bool fluv_uv_begin(uv_req_t* req, const fluv_loc_t* loc) {
+  uv_op_t* op = (uv_op_t*) fluv__future_new(&uv_ops, 0, loc);
+
+  req->data = op;
+  if (op == NULL)
+    return false;
+  op->base.state = FLUV__PENDING;
+  op->req = req;
+  return true;
+}
+
+fluv_future_t* fluv_uv_started(uv_req_t* req, int err) {
+  fluv_future_t* f = req->data;
+
+  if (f == NULL)
+    return fluv__future_none();
+  if (err < 0)
+    fluv__complete(f, err);
+  return f;
+}
+
+void fluv_uv_done(uv_req_t* req, int64_t result) {
+  fluv_future_t* f = req->data;
+
+  req->data = NULL;
+  fluv__complete(f, result == UV_EAI_CANCELED ? FLUV_ECANCELED : result);
+}
+
+void fluv_uv_on_fs(uv_fs_t* req) {
+  fluv_uv_done((uv_req_t*) req, req->result);
+}
+
+void fluv_uv_on_getaddrinfo(uv_getaddrinfo_t* req,
+                            int status,
+                            struct addrinfo* res) {
+  (void) res;
+  fluv_uv_done((uv_req_t*) req, status);
+}
+
+void fluv_uv_on_work(uv_work_t* req, int status) {
+  fluv_uv_done((uv_req_t*) req, status);
+}
+
+void fluv_uv_on_write(uv_write_t* req, int status) {
+  fluv_uv_done((uv_req_t*) req, status);
+}
+
+void fluv_uv_on_connect(uv_connect_t* req, int status) {
+  fluv_uv_done((uv_req_t*) req, status);
+}
+
+void fluv_uv_on_shutdown(uv_shutdown_t* req, int status) {
+  fluv_uv_done((uv_req_t*) req, status);
+}

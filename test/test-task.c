@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: order, results, names, stacks, locals, deferred calls, fairness. */
+#include "fluv-test.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int64_t note_arg(void* arg) {
+  test_note(arg);
+  return 0;
+}
+
+static int64_t give(void* arg) {
+  return *(int64_t*) arg;
+}
+
+static void count_free(void* arg) {
+  (*(int*) arg)++;
+}
+
+/* Spawning. */
+
+START_TEST(task_never_runs_at_once) {
+  fluv_future_t* f = fluv_spawn(note_arg, "a");
+
+  ck_assert_trace("");
+  ck_assert(!fluv_future_is_done(f));
+  ck_assert_err(fluv_future_get_result(f), FLUV_EAGAIN);
+  test_turn(2);
+  ck_assert_trace("a");
+  ck_assert(fluv_future_is_done(f));
+  ck_assert_err(fluv_block_on(f), 0);
+}
+END_TEST
+
+static int64_t spawn_and_note(void* arg) {
+  fluv_future_t* f = fluv_spawn(note_arg, "child ");
+
+  (void) arg;
+  test_note("parent ");
+  fluv_await(f);
+  test_note("parent");
+  return 0;
+}
+
+START_TEST(task_spawned_in_a_task_waits_its_turn) {
+  ck_assert_err(test_run(spawn_and_note, NULL), 0);
+  ck_assert_trace("parent child parent");
+}
+END_TEST
+
+START_TEST(tasks_start_in_the_order_in_which_they_were_spawned) {
+  fluv_detach(fluv_spawn(note_arg, "a"));
+  fluv_detach(fluv_spawn(note_arg, "b"));
+  fluv_detach(fluv_spawn(note_arg, "c"));
+  test_turn(2);
+  ck_assert_trace("abc");
+}
+END_TEST
+
+START_TEST(result_is_what_the_function_returns) {
+  int64_t values[] = { 0, 1, INT64_MAX, -1, FLUV_EPIPE, INT64_MIN };
+  size_t i;
+
+  for (i = 0; i < sizeof(values) / sizeof(*values); i++)
+    ck_assert_err(test_run(give, &values[i]), values[i]);
+}
+END_TEST
+
+START_TEST(result_stays_until_somebody_asks) {
+  int64_t value = 17;
+  fluv_future_t* f = fluv_spawn(give, &value);
+
+  test_turn(3);
+  ck_assert_err(fluv_future_get_result(f), 17);
+  ck_assert_err(fluv_future_get_result(f), 17);
+  ck_assert_err(fluv_block_on(f), 17);
+}
+END_TEST
+
+static int64_t nest(void* arg) {
+  int64_t depth = (intptr_t) arg;
+
+  if (depth == 0)
+    return 0;
+  return 1 + fluv_await(fluv_spawn(nest, (void*) (intptr_t) (depth - 1)));
+}
+
+START_TEST(tasks_may_wait_for_tasks_to_any_depth) {
+  ck_assert_err(test_run(nest, (void*) (intptr_t) 200), 200);
+}
+END_TEST
+
+static int64_t count_up(void* arg) {
+  int* count = arg;
+
+  if (*count % 2 == 0)
+    fluv_yield();
+  ++*count;
+  return 0;
+}
+
+START_TEST(two_thousand_tasks_run_at_a_time) {
+  int count = 0;
+  int i;
+
+  for (i = 0; i < 2000; i++)
+    fluv_detach(fluv_spawn(count_up, &count));
+  ck_assert_uint_eq(fluv_loop_count_tasks(fluv_loop_current()), 2000);
+  ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
+  ck_assert_int_eq(count, 2000);
+  ck_assert_uint_eq(fluv_loop_count_tasks(fluv_loop_current()), 0);
+}
+END_TEST
+
+START_TEST(one_task_after_the_other_reuses_its_memory) {
+  int64_t value = 1;
+  int i;
+
+  for (i = 0; i < 5000; i++)
+    ck_assert_err(test_run(give, &value), 1);
+}
+END_TEST
+
+START_TEST(free_arg_is_for_tasks_that_never_start) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  fluv_future_t* f;
+  int64_t value = 4;
+  int freed = 0;
+
+  options.free_arg = count_free;
+  f = fluv_spawn_with(NULL, &freed, &options);
+  ck_assert_err(fluv_block_on(f), FLUV_EINVAL);
+  ck_assert_int_eq(freed, 1);
+
+  f = fluv_spawn_with(give, &value, &options);
+  ck_assert_err(fluv_block_on(f), 4);
+  ck_assert_int_eq(value, 4);
+}
+END_TEST
+
+/* Taking turns. */
+
+static int64_t note_three_times(void* arg) {
+  int i;
+
+  for (i = 0; i < 3; i++) {
+    test_note(arg);
+    ck_assert_err(fluv_yield(), 0);
+  }
+  return 0;
+}
+
+START_TEST(yield_lets_the_others_run_in_turn) {
+  fluv_detach(fluv_spawn(note_three_times, "a"));
+  fluv_detach(fluv_spawn(note_three_times, "b"));
+  fluv_detach(fluv_spawn(note_three_times, "c"));
+  ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
+  ck_assert_trace("abcabcabc");
+}
+END_TEST
+
+TEST_TASK(yield_alone_comes_back) {
+  int i;
+
+  for (i = 0; i < 10000; i++)
+    ck_assert_err(fluv_yield(), 0);
+  return 0;
+}
+
+TEST_TASK(ready_awaits_give_way_every_128) {
+  fluv_future_t* other;
+  int i;
+
+  /* A wait that was one starts the count anew. */
+  ck_assert_err(fluv_yield(), 0);
+  other = fluv_spawn(note_arg, "x");
+  for (i = 0; i < 127; i++)
+    ck_assert_err(fluv_await(fluv_ready(i)), i);
+  ck_assert_trace("");
+  for (i = 0; i < 2; i++)
+    ck_assert_err(fluv_await(fluv_ready(i)), i);
+  ck_assert_trace("x");
+  return fluv_await(other);
+}
+
+static fluv_future_t* waiting_for[2];
+
+static int64_t wait_for_first(void* arg) {
+  int64_t err = fluv_await(waiting_for[0]);
+
+  test_note(arg);
+  return err;
+}
+
+static int64_t wait_for_second(void* arg) {
+  int64_t err = fluv_await(waiting_for[1]);
+
+  test_note(arg);
+  return err;
+}
+
+START_TEST(tasks_wake_in_the_order_of_their_events) {
+  fluv_promise_t* promises[2];
+
+  ck_assert_err(fluv_promise_new(&promises[0], &waiting_for[0]), 0);
+  ck_assert_err(fluv_promise_new(&promises[1], &waiting_for[1]), 0);
+  fluv_detach(fluv_spawn(wait_for_first, "a"));
+  fluv_detach(fluv_spawn(wait_for_second, "b"));
+  test_turn(2);
+  fluv_promise_resolve(promises[1], 0);
+  fluv_promise_resolve(promises[0], 0);
+  ck_assert_trace("");
+  test_turn(2);
+  ck_assert_trace("ba");
+  fluv_promise_free(promises[0]);
+  fluv_promise_free(promises[1]);
+}
+END_TEST
+
+/* A turn is bounded. */
+
+static int turns;
+
+static void count_turn(uv_prepare_t* handle) {
+  (void) handle;
+  turns++;
+}
+
+static int64_t yield_a_lot(void* arg) {
+  int i;
+
+  for (i = 0; i < 800; i++)
+    fluv_yield();
+  return (int64_t) (intptr_t) arg;
+}
+
+static void setup_short_turns(void) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  options.turn_count = 8;
+  test_setup_with(&options);
+}
+
+START_TEST(turn_is_bounded_in_count) {
+  uv_prepare_t prepare;
+
+  turns = 0;
+  uv_prepare_init(test_uv, &prepare);
+  uv_prepare_start(&prepare, count_turn);
+  ck_assert_err(test_run(yield_a_lot, NULL), 0);
+  ck_assert_int_ge(turns, 800 / 8 - 2);
+  ck_assert_int_le(turns, 800);
+  uv_close((uv_handle_t*) &prepare, NULL);
+  test_turn(1);
+}
+END_TEST
+
+static bool stop_yielding;
+
+static void on_host_timer(uv_timer_t* handle) {
+  (void) handle;
+  stop_yielding = true;
+}
+
+static void on_host_async(uv_async_t* handle) {
+  (void) handle;
+  stop_yielding = true;
+}
+
+static int64_t yield_until_stopped(void* arg) {
+  (void) arg;
+  while (!stop_yielding)
+    ck_assert_err(fluv_yield(), 0);
+  return 0;
+}
+
+static int64_t stop_after_a_sleep(void* arg) {
+  (void) arg;
+  fluv_await(fluv_sleep(2));
+  stop_yielding = true;
+  return 0;
+}
+
+START_TEST(yielding_tasks_do_not_starve_the_hosts_timers) {
+  uv_timer_t timer;
+
+  stop_yielding = false;
+  uv_timer_init(test_uv, &timer);
+  uv_timer_start(&timer, on_host_timer, 2, 0);
+  fluv_detach(fluv_spawn(yield_until_stopped, NULL));
+  ck_assert_err(test_run(yield_until_stopped, NULL), 0);
+  uv_close((uv_handle_t*) &timer, NULL);
+  test_turn(2);
+}
+END_TEST
+
+START_TEST(yielding_tasks_do_not_starve_io) {
+  uv_async_t async;
+
+  stop_yielding = false;
+  uv_async_init(test_uv, &async, on_host_async);
+  uv_async_send(&async);
+  fluv_detach(fluv_spawn(yield_until_stopped, NULL));
+  ck_assert_err(test_run(yield_until_stopped, NULL), 0);
+  uv_close((uv_handle_t*) &async, NULL);
+  test_turn(2);
+}
+END_TEST
+
+START_TEST(yielding_tasks_do_not_starve_sleeps) {
+  stop_yielding = false;
+  fluv_detach(fluv_spawn(yield_until_stopped, NULL));
+  fluv_detach(fluv_spawn(yield_until_stopped, NULL));
+  ck_assert_err(test_run(stop_after_a_sleep, NULL), 0);
+  test_turn(2);
+}
+END_TEST
+
+static int64_t await_ready_until_stopped(void* arg) {
+  (void) arg;
+  while (!stop_yielding)
+    ck_assert_err(fluv_await(fluv_ready(0)), 0);
+  return 0;
+}
+
+START_TEST(ready_awaits_do_not_starve_sleeps) {
+  stop_yielding = false;
+  fluv_detach(fluv_spawn(await_ready_until_stopped, NULL));
+  ck_assert_err(test_run(stop_after_a_sleep, NULL), 0);
+  test_turn(2);
+}
+END_TEST
+
+/* Names and the task itself. */
+
+static int64_t compare_self(void* arg) {
+  ck_assert_ptr_eq(fluv_task_self(), *(fluv_future_t**) arg);
+  fluv_yield();
+  ck_assert_ptr_eq(fluv_task_self(), *(fluv_future_t**) arg);
+  return 0;
+}
+
+START_TEST(self_is_the_running_task) {
+  fluv_future_t* f;
+  fluv_future_t* g;
+
+  ck_assert_ptr_null(fluv_task_self());
+  f = fluv_spawn(compare_self, &f);
+  g = fluv_spawn(compare_self, &g);
+  test_turn(3);
+  ck_assert_ptr_null(fluv_task_self());
+  ck_assert_err(fluv_block_on(f), 0);
+  ck_assert_err(fluv_block_on(g), 0);
+}
+END_TEST
+
+static fluv_future_t* spawn_for_me(void) {
+  return fluv_spawn(note_arg, "");
+}
+
+START_TEST(name_is_the_spawning_functions_by_default) {
+  fluv_future_t* f = spawn_for_me();
+  fluv_future_t* plain = fluv_never();
+
+  ck_assert_str_eq(fluv_task_get_name(f), "spawn_for_me");
+  ck_assert_str_eq(fluv_task_get_name(plain), "");
+  fluv_drop(plain);
+  ck_assert_err(fluv_block_on(f), 0);
+}
+END_TEST
+
+START_TEST(name_is_copied_and_cut) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  char name[] = "0123456789012345678901234567890123456789";
+  fluv_future_t* f;
+
+  options.name = name;
+  f = fluv_spawn_with(note_arg, "", &options);
+  memset(name, 'x', sizeof(name) - 1);
+  ck_assert_str_eq(fluv_task_get_name(f), "0123456789012345678901234567890");
+  ck_assert_err(fluv_block_on(f), 0);
+}
+END_TEST
+
+TEST_TASK(name_can_be_set_from_inside) {
+  const fluv_future_t* self = fluv_task_self();
+  char name[] = "first";
+
+  ck_assert_err(fluv_task_set_name(name), 0);
+  name[0] = 'F';
+  ck_assert_str_eq(fluv_task_get_name(self), "first");
+  ck_assert_err(
+      fluv_task_set_name("0123456789012345678901234567890123456789"), 0);
+  ck_assert_str_eq(fluv_task_get_name(self),
+                   "0123456789012345678901234567890");
+  ck_assert_err(fluv_task_set_name(NULL), FLUV_EINVAL);
+  return 0;
+}
+
+/* Stacks. */
+
+static int64_t use_stack(void* arg) {
+  size_t size = *(size_t*) arg;
+  volatile char* block = __builtin_alloca(size);
+  size_t i;
+
+  for (i = 0; i < size; i += 1024)
+    block[i] = (char) i;
+  fluv_yield();
+  for (i = 0; i < size; i += 1024)
+    ck_assert_int_eq(block[i], (char) i);
+  return 1;
+}
+
+START_TEST(stack_has_the_size_that_was_asked_for) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  size_t sizes[] = { 16 << 10, 20000, 64 << 10, 1 << 20, 8 << 20 };
+  size_t i;
+
+  for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    /* A quarter is left for what the functions themselves need. */
+    size_t used = sizes[i] / 4 * 3;
+    options.stack_size = sizes[i];
+#ifdef TEST_SANITIZED
+    used = sizes[i] / 4;
+#endif
+    ck_assert_err(
+        fluv_block_on(fluv_spawn_with(use_stack, &used, &options)), 1);
+  }
+}
+END_TEST
+
+START_TEST(stack_sizes_out_of_range_are_refused) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  size_t sizes[] = { 1, 4096, (16 << 10) - 1, SIZE_MAX, SIZE_MAX / 2 };
+  int freed = 0;
+  size_t i;
+
+  options.free_arg = count_free;
+  for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    fluv_future_t* f;
+    options.stack_size = sizes[i];
+    f = fluv_spawn_with(give, &freed, &options);
+    ck_assert(fluv_future_is_done(f));
+    ck_assert_err(fluv_block_on(f), FLUV_EINVAL);
+  }
+  ck_assert_int_eq(freed, 5);
+}
+END_TEST
+
+START_TEST(stacks_of_several_sizes_live_side_by_side) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  size_t used[60];
+  fluv_future_t* tasks[60];
+  int64_t results[60];
+  int i;
+
+  for (i = 0; i < 60; i++) {
+    options.stack_size = (size_t) (16 << 10) << i % 5;
+    used[i] = options.stack_size / 4;
+    tasks[i] = fluv_spawn_with(use_stack, &used[i], &options);
+  }
+  ck_assert_err(fluv_block_on(fluv_join_all(tasks, 60, results)), 0);
+  for (i = 0; i < 60; i++)
+    ck_assert_err(results[i], 1);
+}
+END_TEST
+
+static void setup_large_stacks(void) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  options.stack_size = 1 << 20;
+  test_setup_with(&options);
+}
+
+START_TEST(loops_stack_size_is_the_default) {
+  size_t used = 700 << 10;
+
+  ck_assert_err(test_run(use_stack, &used), 1);
+}
+END_TEST
+
+static int64_t mix_floats(void* arg) {
+  double sum = *(double*) arg;
+  int i;
+
+  for (i = 0; i < 100; i++) {
+    sum = sum * 0.5 + 1.25;
+    fluv_yield();
+  }
+  return (int64_t) (sum * 1000 + 0.5);
+}
+
+START_TEST(floating_point_survives_a_switch) {
+  double first = 3.5;
+  double second = -17.25;
+  fluv_future_t* both[2];
+  int64_t results[2];
+
+  both[0] = fluv_spawn(mix_floats, &first);
+  both[1] = fluv_spawn(mix_floats, &second);
+  ck_assert_err(fluv_block_on(fluv_join_all(both, 2, results)), 0);
+  ck_assert_err(results[0], 2500);
+  ck_assert_err(results[1], 2500);
+}
+END_TEST
+
+/* No stack to be had: a limit that leaves no room for one of a gigabyte. */
+
+static const fluv_task_options_t too_big = {
+  sizeof(fluv_task_options_t), NULL, (size_t) 1 << 30, count_free
+};
+
+static void setup_little_memory(void) {
+  struct rlimit limit;
+  unsigned long pages = 0;
+  FILE* statm = fopen("/proc/self/statm", "r");
+
+  test_setup();
+  ck_assert_ptr_nonnull(statm);
+  ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
+  fclose(statm);
+  ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+  limit.rlim_cur = pages * (rlim_t) sysconf(_SC_PAGESIZE) + (800u << 20);
+  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+START_TEST(a_task_without_a_stack_fails_and_frees_its_argument) {
+  int freed = 0;
+  fluv_future_t* f = fluv_spawn_with(give, &freed, &too_big);
+
+  ck_assert(!fluv_future_is_done(f));
+  ck_assert_err(fluv_block_on(f), FLUV_ESTACK);
+  ck_assert_int_eq(freed, 1);
+  ck_assert_err(test_run(note_arg, "a"), 0);
+}
+END_TEST
+
+TEST_TASK(a_task_without_a_stack_fails_behind_a_yield_and_an_await) {
+  int freed = 0;
+  fluv_future_t* f = fluv_spawn_with(give, &freed, &too_big);
+
+  ck_assert_err(fluv_yield(), 0);
+  ck_assert(fluv_future_is_done(f));
+  ck_assert_err(fluv_await(f), FLUV_ESTACK);
+  f = fluv_spawn_with(give, &freed, &too_big);
+  ck_assert_err(fluv_await(f), FLUV_ESTACK);
+  ck_assert_int_eq(freed, 2);
+  return 0;
+}
+
+START_TEST(tasks_around_one_without_a_stack_are_well) {
+  fluv_future_t* f[9];
+  int64_t results[9];
+  size_t used = 10000;
+  int freed = 0;
+  int i;
+
+  for (i = 0; i < 9; i++)
+    f[i] = i % 3 == 1 ? fluv_spawn_with(give, &freed, &too_big)
+                      : fluv_spawn(i % 3 == 0 ? note_arg : use_stack,
+                                   i % 3 == 0 ? (void*) "n" : &used);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, 9, results)), FLUV_ESTACK);
+  for (i = 0; i < 9; i++)
+    ck_assert_err(results[i], i % 3 == 1 ? FLUV_ESTACK : i % 3 == 2);
+  ck_assert_int_eq(freed, 3);
+  ck_assert_trace("nnn");
+}
+END_TEST
+
+/* Locals. */
+
+static int keys[64];
+
+static void note_free(void* value) {
+  test_note(value);
+}
+
+static int64_t has_no_local(void* arg) {
+  ck_assert_ptr_null(fluv_task_get_local(arg));
+  ck_assert_err(fluv_task_set_local(arg, "other", NULL), 0);
+  return 0;
+}
+
+TEST_TASK(locals_belong_to_one_task) {
+  ck_assert_ptr_null(fluv_task_get_local(&keys[0]));
+  ck_assert_err(fluv_task_set_local(&keys[0], "mine", NULL), 0);
+  ck_assert_err(fluv_await(fluv_spawn(has_no_local, &keys[0])), 0);
+  ck_assert_str_eq(fluv_task_get_local(&keys[0]), "mine");
+  ck_assert_ptr_null(fluv_task_get_local(&keys[1]));
+  ck_assert_err(fluv_task_set_local(&keys[0], NULL, NULL), 0);
+  ck_assert_ptr_null(fluv_task_get_local(&keys[0]));
+  return 0;
+}
+
+static int64_t set_and_replace(void* arg) {
+  (void) arg;
+  fluv_task_set_local(&keys[0], "a", note_free);
+  fluv_task_set_local(&keys[1], "b", note_free);
+  ck_assert_trace("");
+  fluv_task_set_local(&keys[0], "c", note_free);
+  ck_assert_trace("a");
+  fluv_yield();
+  ck_assert_trace("a");
+  return 0;
+}
+
+START_TEST(locals_are_destroyed_when_replaced_and_at_the_end) {
+  ck_assert_err(test_run(set_and_replace, NULL), 0);
+  ck_assert_uint_eq(strlen(test_trace), 3);
+  ck_assert_ptr_nonnull(strchr(test_trace, 'b'));
+  ck_assert_ptr_nonnull(strchr(test_trace, 'c'));
+}
+END_TEST
+
+static int64_t set_many(void* arg) {
+  int i;
+
+  (void) arg;
+  for (i = 0; i < 64; i++)
+    ck_assert_err(fluv_task_set_local(&keys[i], "z", note_free), 0);
+  for (i = 0; i < 64; i++)
+    ck_assert_ptr_nonnull(fluv_task_get_local(&keys[i]));
+  return 0;
+}
+
+START_TEST(locals_may_be_many) {
+  ck_assert_err(test_run(set_many, NULL), 0);
+  ck_assert_uint_eq(strlen(test_trace), 64);
+  ck_assert_ptr_null(fluv_task_get_local(&keys[0]));
+}
+END_TEST
+
+/* Deferred calls. */
+
+static void defer_note(void* arg) {
+  test_note(arg);
+}
+
+static void defer_and_await(void* arg) {
+  ck_assert_ptr_nonnull(fluv_task_self());
+  ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+  ck_assert_str_eq(fluv_task_get_local(&keys[0]), "L");
+  fluv_defer(defer_note, "n");
+  test_note(arg);
+}
+
+static int64_t defer_several(void* arg) {
+  (void) arg;
+  fluv_task_set_local(&keys[0], "L", note_free);
+  ck_assert_err(fluv_defer(NULL, NULL), FLUV_EINVAL);
+  ck_assert_err(fluv_defer(defer_note, "1"), 0);
+  ck_assert_err(fluv_defer(defer_and_await, "2"), 0);
+  ck_assert_err(fluv_defer(defer_note, "3"), 0);
+  test_note("0");
+  return 55;
+}
+
+START_TEST(deferred_calls_run_last_in_first_out_and_may_await) {
+  ck_assert_err(test_run(defer_several, NULL), 55);
+  ck_assert_trace("032n1L");
+}
+END_TEST
+
+static Suite* task_suite(void) {
+  Suite* s = suite_create("task");
+  TCase* tc = test_case(s, "basic", test_setup, test_teardown);
+
+  ADD(tc,
+      task_never_runs_at_once,
+      task_spawned_in_a_task_waits_its_turn,
+      tasks_start_in_the_order_in_which_they_were_spawned,
+      result_is_what_the_function_returns,
+      result_stays_until_somebody_asks,
+      tasks_may_wait_for_tasks_to_any_depth,
+      two_thousand_tasks_run_at_a_time,
+      one_task_after_the_other_reuses_its_memory,
+      free_arg_is_for_tasks_that_never_start,
+      yield_lets_the_others_run_in_turn,
+      yield_alone_comes_back,
+      ready_awaits_give_way_every_128,
+      tasks_wake_in_the_order_of_their_events,
+      yielding_tasks_do_not_starve_the_hosts_timers,
+      yielding_tasks_do_not_starve_io,
+      yielding_tasks_do_not_starve_sleeps,
+      ready_awaits_do_not_starve_sleeps,
+      self_is_the_running_task,
+      name_is_the_spawning_functions_by_default,
+      name_is_copied_and_cut,
+      name_can_be_set_from_inside,
+      stack_has_the_size_that_was_asked_for,
+      stacks_of_several_sizes_live_side_by_side,
+      floating_point_survives_a_switch,
+      locals_belong_to_one_task,
+      locals_are_destroyed_when_replaced_and_at_the_end,
+      locals_may_be_many,
+      deferred_calls_run_last_in_first_out_and_may_await);
+
+  tc = test_case(s, "basic", setup_short_turns, test_teardown);
+  ADD(tc, turn_is_bounded_in_count);
+  tc = test_case(s, "basic", setup_large_stacks, test_teardown);
+  ADD(tc, loops_stack_size_is_the_default);
+  tc = test_case(s, "oom", setup_little_memory, test_teardown);
+  ADD(tc,
+      a_task_without_a_stack_fails_and_frees_its_argument,
+      a_task_without_a_stack_fails_behind_a_yield_and_an_await,
+      tasks_around_one_without_a_stack_are_well);
+  tc = test_case(s, "misuse", test_setup, test_teardown);
+  ADD(tc, stack_sizes_out_of_range_are_refused);
+  return s;
+}
+
+TEST_MAIN(task_suite)
