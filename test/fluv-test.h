@@ -51,6 +51,9 @@ void test_turn(int n);
  END_TEST                                                                      \
  static int64_t name##_task(void* arg CK_ATTRIBUTE_UNUSED)
 
+/* A text as a task's argument, which is no pointer to const. */
+#define TEXT(text) ((void*) (uintptr_t) (text))
+
 /* What happened, in order: tests add words and compare the whole. Empty at
  * the start of a fixture. */
 extern char test_trace[4096];

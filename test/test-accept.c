@@ -10,6 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifdef HAVE_VALGRIND_VALGRIND_H
+# include <valgrind/valgrind.h>
+#else
+# define RUNNING_ON_VALGRIND 0
+#endif
+
 /* Stands in front of the C library's: counts, and fails when told to. */
 static int accept_calls;
 static int accept_failures;
@@ -199,21 +205,17 @@ TEST_TASK(accept_without_descriptors_tries_again) {
   fluv_future_t* accepted;
   int fd = io_connect(listener);
   int taken[LIMIT];
-  int count = take_all_fds(taken, LIMIT);
+  int count = 0;
   char byte;
 
-  accept_calls = 0;
+  /* Valgrind plays the limit: it accepts, and closes what is beyond it. */
+  if (!RUNNING_ON_VALGRIND)
+    count = take_all_fds(taken, LIMIT);
   accepted = fluv_accept(listener, &stream);
   fluv_start(accepted);
-  io_turns(20);
-  ck_assert(!fluv_future_is_done(accepted));
-  ck_assert_int_le(accept_calls, 3);
-
-  /* 10, 20, 40 ... 640 and then every 1000 ms. */
   ck_assert_err(fluv_await(fluv_clock_advance(5000)), 0);
-  ck_assert(!fluv_future_is_done(accepted));
-  ck_assert_int_ge(accept_calls, 6);
-  ck_assert_int_le(accept_calls, 20);
+  if (!RUNNING_ON_VALGRIND)
+    ck_assert(!fluv_future_is_done(accepted));
   /* The client still has its connection. */
   ck_assert_int_eq(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
   ck_assert_int_eq(errno, EAGAIN);
@@ -223,6 +225,41 @@ TEST_TASK(accept_without_descriptors_tries_again) {
   ck_assert_err(fluv_await(accepted), 0);
   io_send(fd, "x", 1);
   ck_assert_err(fluv_await(fluv_read(stream, &byte, 1)), 1);
+  ck_assert_err(fluv_await(fluv_close(stream)), 0);
+  close(fd);
+  io_listener_close(listener);
+  return 0;
+}
+
+/* After 10 ms at first, then longer and longer, and 1 s at most. */
+TEST_TASK(accept_without_descriptors_does_not_spin) {
+  fluv_listener_t* listener = io_listen();
+  fluv_stream_t* stream = NULL;
+  fluv_future_t* accepted = fluv_accept(listener, &stream);
+  int fd = io_connect(listener);
+
+  accept_failures = 1000;
+  accept_errno = EMFILE;
+  accept_calls = 0;
+  fluv_start(accepted);
+  io_turns(20);
+  ck_assert_int_eq(accept_calls, 1);
+  ck_assert_err(fluv_await(fluv_clock_advance(9)), 0);
+  ck_assert_int_eq(accept_calls, 1);
+  ck_assert_err(fluv_await(fluv_clock_advance(1)), 0);
+  ck_assert_int_eq(accept_calls, 2);
+  ck_assert_err(fluv_await(fluv_clock_advance(1000)), 0);
+  ck_assert_int_ge(accept_calls, 4);
+  ck_assert_int_le(accept_calls, 10);
+
+  accept_calls = 0;
+  ck_assert_err(fluv_await(fluv_clock_advance(10000)), 0);
+  ck_assert_int_ge(accept_calls, 10);
+  ck_assert_int_le(accept_calls, 11);
+
+  accept_failures = 0;
+  ck_assert_err(fluv_await(fluv_clock_advance(1000)), 0);
+  ck_assert_err(fluv_await(accepted), 0);
   ck_assert_err(fluv_await(fluv_close(stream)), 0);
   close(fd);
   io_listener_close(listener);
@@ -623,6 +660,7 @@ static Suite* accept_suite(void) {
   tc = test_case(s, "cancel", test_setup_paused, test_teardown);
   ADD(tc,
       accept_without_descriptors_tries_again,
+      accept_without_descriptors_does_not_spin,
       accept_without_descriptors_can_be_cancelled,
       listener_without_descriptors_can_be_closed,
       cancelled_accept_leaves_the_connection,

@@ -119,9 +119,14 @@ void freeaddrinfo(struct addrinfo* list) {
 }
 
 static void setup(void) {
+  static uv_tcp_t first;
+
   ck_assert_int_eq(sem_init(&may_answer, 0, 0), 0);
   atomic_store(&lookups, 0);
   test_setup_paused();
+  /* libuv keeps a spare descriptor from a loop's first socket on. */
+  ck_assert_int_eq(uv_tcp_init(test_uv, &first), 0);
+  uv_close((uv_handle_t*) &first, NULL);
 }
 
 /* A look-up that was let go ends before the fixture counts what is left. */
@@ -573,7 +578,7 @@ static void cancel_after(const char* address, int turns) {
     io_turns(turns);
   fluv_cancel(connected);
   err = fluv_await(connected);
-  ck_assert(err == 0 || err == FLUV_ECANCELED);
+  ck_assert(err == 0 || err == FLUV_ECANCELED || err == FLUV_ECONNREFUSED);
   ck_assert_int_eq(err == 0, stream != NULL);
   ck_assert_err(fluv_await(fluv_close(stream)), 0);
 }

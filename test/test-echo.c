@@ -241,7 +241,8 @@ static pid_t start_program(const char* const* argv, int to, int from) {
 }
 
 /* The program's input stays open until its answer is there: some clients end
- * at the end of their input without waiting for what is still to come. */
+ * at the end of their input without waiting for what is still to come, and
+ * others never do, so they are told to. */
 static void* feed_program(void* arg) {
   program_t* program = arg;
   const size_t len = strlen(LINE);
@@ -262,8 +263,10 @@ static void* feed_program(void* arg) {
         have += (size_t) n;
     close(to[1]);
     close(from[0]);
-    if (pid != -1)
+    if (pid != -1) {
+      kill(pid, SIGTERM);
       waitpid(pid, &program->status, 0);
+    }
   }
   fluv_promise_resolve(program->answered, (int64_t) have);
   fluv_promise_free(program->answered);

@@ -147,8 +147,8 @@ TEST_TASK(a_thousand_members_come_sorted_by_their_end) {
   intptr_t i;
 
   for (i = 0; i < 1000; i++)
-    ck_assert_err(
-        fluv_joinset_spawn(set, sleep_for, tag_of(i * 7919 % 1000)), 0);
+    ck_assert_err(fluv_joinset_spawn(set, sleep_for, tag_of(i * 7919 % 1000)),
+                  0);
   for (i = 0; i < 1000; i++) {
     ck_assert_err(fluv_await(fluv_joinset_next(set, &result, NULL)), 1);
     ck_assert_int_eq(result, last + 1);

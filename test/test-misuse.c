@@ -524,11 +524,9 @@ START_TEST(options_of_the_wrong_size_are_refused) {
   uv_loop_t uv;
 
   task.size = 0;
-  ck_assert_err(fluv_block_on(fluv_spawn_with(give, NULL, &task)),
-                FLUV_EINVAL);
+  ck_assert_err(fluv_block_on(fluv_spawn_with(give, NULL, &task)), FLUV_EINVAL);
   task.size = sizeof(task) - 1;
-  ck_assert_err(fluv_block_on(fluv_spawn_with(give, NULL, &task)),
-                FLUV_EINVAL);
+  ck_assert_err(fluv_block_on(fluv_spawn_with(give, NULL, &task)), FLUV_EINVAL);
 
   test_teardown();
   loop.size = 0;

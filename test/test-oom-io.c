@@ -190,14 +190,20 @@ static int64_t send_later(void* arg) {
 static int64_t read_exactly_later(void* arg) {
   parts_t parts;
   char buf[5];
-  fluv_future_t* both[2];
+  fluv_future_t* read;
+  int64_t sent;
   int64_t err = open_wire(&parts);
 
   (void) arg;
   if (err == 0) {
-    both[0] = fluv_read_exact(parts.near, buf, sizeof(buf));
-    both[1] = fluv_spawn(send_later, &parts);
-    err = fluv_await(fluv_try_join_all(both, 2, NULL));
+    read = fluv_read_exact(parts.near, buf, sizeof(buf));
+    fluv_start(read);
+    sent = fluv_await(fluv_spawn(send_later, &parts));
+    if (sent < 0)
+      fluv_cancel(read);
+    err = fluv_await(read);
+    if (sent < 0)
+      err = sent;
   }
   return parts_close(&parts, err);
 }

@@ -376,8 +376,7 @@ static int64_t use_a_scope(void* arg) {
   if (err < 0)
     return err;
   for (i = 0; i < 6; i++) {
-    add = first_error(add,
-                      fluv_scope_spawn(scope, sleep_a_little, (void*) i));
+    add = first_error(add, fluv_scope_spawn(scope, sleep_a_little, (void*) i));
     add = first_error(add, fluv_scope_add(scope, fluv_sleep(2)));
     add = first_error(add, fluv_scope_add(scope, fluv_ready(0)));
   }
@@ -418,8 +417,7 @@ static int64_t use_a_joinset(void* arg) {
   if (set == NULL)
     return FLUV_ENOMEM;
   for (i = 0; i < 6; i++) {
-    err = first_error(err,
-                      fluv_joinset_spawn(set, sleep_a_little, (void*) i));
+    err = first_error(err, fluv_joinset_spawn(set, sleep_a_little, (void*) i));
     err = first_error(err, fluv_joinset_add(set, fluv_sleep(2), NULL));
   }
   result = 0;

@@ -313,10 +313,9 @@ static void one_race(void) {
     if (i == winner)
       ck_assert_err(race.rc[i], 0);
     else
-      ck_assert_msg(
-          race.rc[i] == FLUV_EALREADY || race.rc[i] == FLUV_ECANCELED,
-          "loser got %d",
-          race.rc[i]);
+      ck_assert_msg(race.rc[i] == FLUV_EALREADY || race.rc[i] == FLUV_ECANCELED,
+                    "loser got %d",
+                    race.rc[i]);
   }
   fluv_promise_free(race.promise);
   pthread_barrier_destroy(&race.start);
@@ -495,8 +494,7 @@ static void close_with_a_promise_out(void* arg) {
 
 START_TEST(close_names_the_place_of_a_promise_that_is_out) {
   int status;
-  char* text =
-      test_stderr_of(close_with_a_promise_out, NULL, &status);
+  char* text = test_stderr_of(close_with_a_promise_out, NULL, &status);
   char* report = strchr(text, '\n');
 
   ck_assert_int_eq(status, 0);

@@ -197,7 +197,9 @@ START_TEST(a_thousand_tasks_are_cancelled) {
     tasks[i] = fluv_spawn(count_cancelled, &count);
   for (i = 0; i < 500; i++)
     fluv_cancel(tasks[i]);
-  test_turn(2);
+  /* A turn may end before all have had theirs: it is bounded in time. */
+  for (i = 0; i < 500 && count < 500; i++)
+    test_turn(1);
   ck_assert_int_eq(count, 500);
   for (i = 0; i < 1000; i++)
     fluv_cancel(tasks[i]);

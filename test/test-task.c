@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks: order, results, names, stacks, locals, deferred calls, fairness. */
+/* Tasks: order, results, names, locals, deferred calls, fairness. */
 #include "fluv-test.h"
-
-#include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 static int64_t note_arg(void* arg) {
   test_note(arg);
@@ -22,7 +18,7 @@ static void count_free(void* arg) {
 /* Spawning. */
 
 START_TEST(task_never_runs_at_once) {
-  fluv_future_t* f = fluv_spawn(note_arg, "a");
+  fluv_future_t* f = fluv_spawn(note_arg, TEXT("a"));
 
   ck_assert_trace("");
   ck_assert(!fluv_future_is_done(f));
@@ -35,7 +31,7 @@ START_TEST(task_never_runs_at_once) {
 END_TEST
 
 static int64_t spawn_and_note(void* arg) {
-  fluv_future_t* f = fluv_spawn(note_arg, "child ");
+  fluv_future_t* f = fluv_spawn(note_arg, TEXT("child "));
 
   (void) arg;
   test_note("parent ");
@@ -51,9 +47,9 @@ START_TEST(task_spawned_in_a_task_waits_its_turn) {
 END_TEST
 
 START_TEST(tasks_start_in_the_order_in_which_they_were_spawned) {
-  fluv_detach(fluv_spawn(note_arg, "a"));
-  fluv_detach(fluv_spawn(note_arg, "b"));
-  fluv_detach(fluv_spawn(note_arg, "c"));
+  fluv_detach(fluv_spawn(note_arg, TEXT("a")));
+  fluv_detach(fluv_spawn(note_arg, TEXT("b")));
+  fluv_detach(fluv_spawn(note_arg, TEXT("c")));
   test_turn(2);
   ck_assert_trace("abc");
 }
@@ -153,9 +149,9 @@ static int64_t note_three_times(void* arg) {
 }
 
 START_TEST(yield_lets_the_others_run_in_turn) {
-  fluv_detach(fluv_spawn(note_three_times, "a"));
-  fluv_detach(fluv_spawn(note_three_times, "b"));
-  fluv_detach(fluv_spawn(note_three_times, "c"));
+  fluv_detach(fluv_spawn(note_three_times, TEXT("a")));
+  fluv_detach(fluv_spawn(note_three_times, TEXT("b")));
+  fluv_detach(fluv_spawn(note_three_times, TEXT("c")));
   ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
   ck_assert_trace("abcabcabc");
 }
@@ -175,7 +171,7 @@ TEST_TASK(ready_awaits_give_way_every_128) {
 
   /* A wait that was one starts the count anew. */
   ck_assert_err(fluv_yield(), 0);
-  other = fluv_spawn(note_arg, "x");
+  other = fluv_spawn(note_arg, TEXT("x"));
   for (i = 0; i < 127; i++)
     ck_assert_err(fluv_await(fluv_ready(i)), i);
   ck_assert_trace("");
@@ -206,8 +202,8 @@ START_TEST(tasks_wake_in_the_order_of_their_events) {
 
   ck_assert_err(fluv_promise_new(&promises[0], &waiting_for[0]), 0);
   ck_assert_err(fluv_promise_new(&promises[1], &waiting_for[1]), 0);
-  fluv_detach(fluv_spawn(wait_for_first, "a"));
-  fluv_detach(fluv_spawn(wait_for_second, "b"));
+  fluv_detach(fluv_spawn(wait_for_first, TEXT("a")));
+  fluv_detach(fluv_spawn(wait_for_second, TEXT("b")));
   test_turn(2);
   fluv_promise_resolve(promises[1], 0);
   fluv_promise_resolve(promises[0], 0);
@@ -357,7 +353,7 @@ START_TEST(self_is_the_running_task) {
 END_TEST
 
 static fluv_future_t* spawn_for_me(void) {
-  return fluv_spawn(note_arg, "");
+  return fluv_spawn(note_arg, TEXT(""));
 }
 
 START_TEST(name_is_the_spawning_functions_by_default) {
@@ -377,7 +373,7 @@ START_TEST(name_is_copied_and_cut) {
   fluv_future_t* f;
 
   options.name = name;
-  f = fluv_spawn_with(note_arg, "", &options);
+  f = fluv_spawn_with(note_arg, TEXT(""), &options);
   memset(name, 'x', sizeof(name) - 1);
   ck_assert_str_eq(fluv_task_get_name(f), "0123456789012345678901234567890");
   ck_assert_err(fluv_block_on(f), 0);
@@ -391,184 +387,12 @@ TEST_TASK(name_can_be_set_from_inside) {
   ck_assert_err(fluv_task_set_name(name), 0);
   name[0] = 'F';
   ck_assert_str_eq(fluv_task_get_name(self), "first");
-  ck_assert_err(
-      fluv_task_set_name("0123456789012345678901234567890123456789"), 0);
-  ck_assert_str_eq(fluv_task_get_name(self),
-                   "0123456789012345678901234567890");
+  ck_assert_err(fluv_task_set_name("0123456789012345678901234567890123456789"),
+                0);
+  ck_assert_str_eq(fluv_task_get_name(self), "0123456789012345678901234567890");
   ck_assert_err(fluv_task_set_name(NULL), FLUV_EINVAL);
   return 0;
 }
-
-/* Stacks. */
-
-static int64_t use_stack(void* arg) {
-  size_t size = *(size_t*) arg;
-  volatile char* block = __builtin_alloca(size);
-  size_t i;
-
-  for (i = 0; i < size; i += 1024)
-    block[i] = (char) i;
-  fluv_yield();
-  for (i = 0; i < size; i += 1024)
-    ck_assert_int_eq(block[i], (char) i);
-  return 1;
-}
-
-START_TEST(stack_has_the_size_that_was_asked_for) {
-  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
-  size_t sizes[] = { 16 << 10, 20000, 64 << 10, 1 << 20, 8 << 20 };
-  size_t i;
-
-  for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-    /* A quarter is left for what the functions themselves need. */
-    size_t used = sizes[i] / 4 * 3;
-    options.stack_size = sizes[i];
-#ifdef TEST_SANITIZED
-    used = sizes[i] / 4;
-#endif
-    ck_assert_err(
-        fluv_block_on(fluv_spawn_with(use_stack, &used, &options)), 1);
-  }
-}
-END_TEST
-
-START_TEST(stack_sizes_out_of_range_are_refused) {
-  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
-  size_t sizes[] = { 1, 4096, (16 << 10) - 1, SIZE_MAX, SIZE_MAX / 2 };
-  int freed = 0;
-  size_t i;
-
-  options.free_arg = count_free;
-  for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-    fluv_future_t* f;
-    options.stack_size = sizes[i];
-    f = fluv_spawn_with(give, &freed, &options);
-    ck_assert(fluv_future_is_done(f));
-    ck_assert_err(fluv_block_on(f), FLUV_EINVAL);
-  }
-  ck_assert_int_eq(freed, 5);
-}
-END_TEST
-
-START_TEST(stacks_of_several_sizes_live_side_by_side) {
-  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
-  size_t used[60];
-  fluv_future_t* tasks[60];
-  int64_t results[60];
-  int i;
-
-  for (i = 0; i < 60; i++) {
-    options.stack_size = (size_t) (16 << 10) << i % 5;
-    used[i] = options.stack_size / 4;
-    tasks[i] = fluv_spawn_with(use_stack, &used[i], &options);
-  }
-  ck_assert_err(fluv_block_on(fluv_join_all(tasks, 60, results)), 0);
-  for (i = 0; i < 60; i++)
-    ck_assert_err(results[i], 1);
-}
-END_TEST
-
-static void setup_large_stacks(void) {
-  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
-
-  options.stack_size = 1 << 20;
-  test_setup_with(&options);
-}
-
-START_TEST(loops_stack_size_is_the_default) {
-  size_t used = 700 << 10;
-
-  ck_assert_err(test_run(use_stack, &used), 1);
-}
-END_TEST
-
-static int64_t mix_floats(void* arg) {
-  double sum = *(double*) arg;
-  int i;
-
-  for (i = 0; i < 100; i++) {
-    sum = sum * 0.5 + 1.25;
-    fluv_yield();
-  }
-  return (int64_t) (sum * 1000 + 0.5);
-}
-
-START_TEST(floating_point_survives_a_switch) {
-  double first = 3.5;
-  double second = -17.25;
-  fluv_future_t* both[2];
-  int64_t results[2];
-
-  both[0] = fluv_spawn(mix_floats, &first);
-  both[1] = fluv_spawn(mix_floats, &second);
-  ck_assert_err(fluv_block_on(fluv_join_all(both, 2, results)), 0);
-  ck_assert_err(results[0], 2500);
-  ck_assert_err(results[1], 2500);
-}
-END_TEST
-
-/* No stack to be had: a limit that leaves no room for one of a gigabyte. */
-
-static const fluv_task_options_t too_big = {
-  sizeof(fluv_task_options_t), NULL, (size_t) 1 << 30, count_free
-};
-
-static void setup_little_memory(void) {
-  struct rlimit limit;
-  unsigned long pages = 0;
-  FILE* statm = fopen("/proc/self/statm", "r");
-
-  test_setup();
-  ck_assert_ptr_nonnull(statm);
-  ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
-  fclose(statm);
-  ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
-  limit.rlim_cur = pages * (rlim_t) sysconf(_SC_PAGESIZE) + (800u << 20);
-  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
-}
-
-START_TEST(a_task_without_a_stack_fails_and_frees_its_argument) {
-  int freed = 0;
-  fluv_future_t* f = fluv_spawn_with(give, &freed, &too_big);
-
-  ck_assert(!fluv_future_is_done(f));
-  ck_assert_err(fluv_block_on(f), FLUV_ESTACK);
-  ck_assert_int_eq(freed, 1);
-  ck_assert_err(test_run(note_arg, "a"), 0);
-}
-END_TEST
-
-TEST_TASK(a_task_without_a_stack_fails_behind_a_yield_and_an_await) {
-  int freed = 0;
-  fluv_future_t* f = fluv_spawn_with(give, &freed, &too_big);
-
-  ck_assert_err(fluv_yield(), 0);
-  ck_assert(fluv_future_is_done(f));
-  ck_assert_err(fluv_await(f), FLUV_ESTACK);
-  f = fluv_spawn_with(give, &freed, &too_big);
-  ck_assert_err(fluv_await(f), FLUV_ESTACK);
-  ck_assert_int_eq(freed, 2);
-  return 0;
-}
-
-START_TEST(tasks_around_one_without_a_stack_are_well) {
-  fluv_future_t* f[9];
-  int64_t results[9];
-  size_t used = 10000;
-  int freed = 0;
-  int i;
-
-  for (i = 0; i < 9; i++)
-    f[i] = i % 3 == 1 ? fluv_spawn_with(give, &freed, &too_big)
-                      : fluv_spawn(i % 3 == 0 ? note_arg : use_stack,
-                                   i % 3 == 0 ? (void*) "n" : &used);
-  ck_assert_err(fluv_block_on(fluv_join_all(f, 9, results)), FLUV_ESTACK);
-  for (i = 0; i < 9; i++)
-    ck_assert_err(results[i], i % 3 == 1 ? FLUV_ESTACK : i % 3 == 2);
-  ck_assert_int_eq(freed, 3);
-  ck_assert_trace("nnn");
-}
-END_TEST
 
 /* Locals. */
 
@@ -580,13 +404,13 @@ static void note_free(void* value) {
 
 static int64_t has_no_local(void* arg) {
   ck_assert_ptr_null(fluv_task_get_local(arg));
-  ck_assert_err(fluv_task_set_local(arg, "other", NULL), 0);
+  ck_assert_err(fluv_task_set_local(arg, TEXT("other"), NULL), 0);
   return 0;
 }
 
 TEST_TASK(locals_belong_to_one_task) {
   ck_assert_ptr_null(fluv_task_get_local(&keys[0]));
-  ck_assert_err(fluv_task_set_local(&keys[0], "mine", NULL), 0);
+  ck_assert_err(fluv_task_set_local(&keys[0], TEXT("mine"), NULL), 0);
   ck_assert_err(fluv_await(fluv_spawn(has_no_local, &keys[0])), 0);
   ck_assert_str_eq(fluv_task_get_local(&keys[0]), "mine");
   ck_assert_ptr_null(fluv_task_get_local(&keys[1]));
@@ -597,10 +421,10 @@ TEST_TASK(locals_belong_to_one_task) {
 
 static int64_t set_and_replace(void* arg) {
   (void) arg;
-  fluv_task_set_local(&keys[0], "a", note_free);
-  fluv_task_set_local(&keys[1], "b", note_free);
+  fluv_task_set_local(&keys[0], TEXT("a"), note_free);
+  fluv_task_set_local(&keys[1], TEXT("b"), note_free);
   ck_assert_trace("");
-  fluv_task_set_local(&keys[0], "c", note_free);
+  fluv_task_set_local(&keys[0], TEXT("c"), note_free);
   ck_assert_trace("a");
   fluv_yield();
   ck_assert_trace("a");
@@ -620,7 +444,7 @@ static int64_t set_many(void* arg) {
 
   (void) arg;
   for (i = 0; i < 64; i++)
-    ck_assert_err(fluv_task_set_local(&keys[i], "z", note_free), 0);
+    ck_assert_err(fluv_task_set_local(&keys[i], TEXT("z"), note_free), 0);
   for (i = 0; i < 64; i++)
     ck_assert_ptr_nonnull(fluv_task_get_local(&keys[i]));
   return 0;
@@ -643,17 +467,17 @@ static void defer_and_await(void* arg) {
   ck_assert_ptr_nonnull(fluv_task_self());
   ck_assert_err(fluv_await(fluv_sleep(1)), 0);
   ck_assert_str_eq(fluv_task_get_local(&keys[0]), "L");
-  fluv_defer(defer_note, "n");
+  fluv_defer(defer_note, TEXT("n"));
   test_note(arg);
 }
 
 static int64_t defer_several(void* arg) {
   (void) arg;
-  fluv_task_set_local(&keys[0], "L", note_free);
+  fluv_task_set_local(&keys[0], TEXT("L"), note_free);
   ck_assert_err(fluv_defer(NULL, NULL), FLUV_EINVAL);
-  ck_assert_err(fluv_defer(defer_note, "1"), 0);
-  ck_assert_err(fluv_defer(defer_and_await, "2"), 0);
-  ck_assert_err(fluv_defer(defer_note, "3"), 0);
+  ck_assert_err(fluv_defer(defer_note, TEXT("1")), 0);
+  ck_assert_err(fluv_defer(defer_and_await, TEXT("2")), 0);
+  ck_assert_err(fluv_defer(defer_note, TEXT("3")), 0);
   test_note("0");
   return 55;
 }
@@ -690,9 +514,6 @@ static Suite* task_suite(void) {
       name_is_the_spawning_functions_by_default,
       name_is_copied_and_cut,
       name_can_be_set_from_inside,
-      stack_has_the_size_that_was_asked_for,
-      stacks_of_several_sizes_live_side_by_side,
-      floating_point_survives_a_switch,
       locals_belong_to_one_task,
       locals_are_destroyed_when_replaced_and_at_the_end,
       locals_may_be_many,
@@ -700,15 +521,6 @@ static Suite* task_suite(void) {
 
   tc = test_case(s, "basic", setup_short_turns, test_teardown);
   ADD(tc, turn_is_bounded_in_count);
-  tc = test_case(s, "basic", setup_large_stacks, test_teardown);
-  ADD(tc, loops_stack_size_is_the_default);
-  tc = test_case(s, "oom", setup_little_memory, test_teardown);
-  ADD(tc,
-      a_task_without_a_stack_fails_and_frees_its_argument,
-      a_task_without_a_stack_fails_behind_a_yield_and_an_await,
-      tasks_around_one_without_a_stack_are_well);
-  tc = test_case(s, "misuse", test_setup, test_teardown);
-  ADD(tc, stack_sizes_out_of_range_are_refused);
   return s;
 }
 

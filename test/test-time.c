@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Time: sleeps, intervals, the clock that tests hold in their hand. */
+/* Time: sleeps, and the clock that tests hold in their hand. */
 #include "fluv-test.h"
 
 #include <stdio.h>
 
-#define MS 1000000ull
+#define MS      1000000ull
 #define YEAR_MS (365ull * 24 * 3600 * 1000)
 
 static uint64_t zero; /* the clock at the start of the test */
@@ -23,7 +23,10 @@ static int64_t note_time(void* arg) {
   char word[32];
   int64_t err = fluv_await(fluv_sleep((uint64_t) (intptr_t) arg));
 
-  snprintf(word, sizeof(word), "%d@%d ", (int) (intptr_t) arg,
+  snprintf(word,
+           sizeof(word),
+           "%d@%d ",
+           (int) (intptr_t) arg,
            (int) elapsed_ms());
   test_note(word);
   return err;
@@ -69,7 +72,7 @@ START_TEST(equal_sleeps_end_in_the_order_in_which_they_began) {
   int i;
 
   for (i = 0; i < 8; i++)
-    fluv_detach(fluv_spawn(sleep_and_note, (void*) (uintptr_t) letters[i]));
+    fluv_detach(fluv_spawn(sleep_and_note, TEXT(letters[i])));
   ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
   ck_assert_trace("abcdefgh");
 }
@@ -83,16 +86,16 @@ static int64_t sleep_40_then_60(void* arg) {
 }
 
 START_TEST(of_equal_ends_the_sleep_that_began_first_comes_first) {
-  fluv_detach(fluv_spawn(sleep_40_then_60, "late "));
-  fluv_detach(fluv_spawn(sleep_and_note, "early "));
+  fluv_detach(fluv_spawn(sleep_40_then_60, TEXT("late ")));
+  fluv_detach(fluv_spawn(sleep_and_note, TEXT("early ")));
   ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
   ck_assert_trace("early late ");
 }
 END_TEST
 
 TEST_TASK(sleep_of_nothing_lets_the_others_run_first) {
-  fluv_future_t* a = fluv_spawn(note_arg, "a");
-  fluv_future_t* b = fluv_spawn(note_arg, "b");
+  fluv_future_t* a = fluv_spawn(note_arg, TEXT("a"));
+  fluv_future_t* b = fluv_spawn(note_arg, TEXT("b"));
 
   ck_assert_err(fluv_await(fluv_sleep(0)), 0);
   ck_assert_trace("ab");
@@ -103,7 +106,7 @@ TEST_TASK(sleep_of_nothing_lets_the_others_run_first) {
 }
 
 TEST_TASK(sleep_until_ends_at_that_point) {
-  fluv_future_t* other = fluv_spawn(note_arg, "a");
+  fluv_future_t* other = fluv_spawn(note_arg, TEXT("a"));
 
   ck_assert_err(fluv_await(fluv_sleep_until(zero + 25 * MS)), 0);
   ck_assert_uint_eq(fluv_now(), zero + 25 * MS);
@@ -116,12 +119,12 @@ TEST_TASK(sleep_until_ends_at_that_point) {
 }
 
 TEST_TASK(sleep_until_the_past_is_a_sleep_of_nothing) {
-  fluv_future_t* a = fluv_spawn(note_arg, "a");
+  fluv_future_t* a = fluv_spawn(note_arg, TEXT("a"));
   fluv_future_t* b;
 
   ck_assert_err(fluv_await(fluv_sleep_until(zero)), 0);
   ck_assert_trace("a");
-  b = fluv_spawn(note_arg, "b");
+  b = fluv_spawn(note_arg, TEXT("b"));
   ck_assert_err(fluv_await(fluv_sleep_until(0)), 0);
   ck_assert_trace("ab");
   ck_assert_uint_eq(fluv_now(), zero);
@@ -252,7 +255,7 @@ START_TEST(time_stands_while_a_task_is_ready) {
 
   spawn_noter(10);
   for (i = 0; i < 5; i++)
-    fluv_detach(fluv_spawn(note_arg, "."));
+    fluv_detach(fluv_spawn(note_arg, TEXT(".")));
   ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
   ck_assert_trace(".....10@10 ");
 }
@@ -373,154 +376,6 @@ START_TEST(without_a_loop_there_is_only_the_real_clock) {
 }
 END_TEST
 
-/* Intervals. */
-
-static void take_tick(fluv_interval_t* interval, uint64_t due_ms) {
-  int64_t due = fluv_await(fluv_interval_tick(interval));
-
-  ck_assert_int_ge(due, 0);
-  ck_assert_uint_eq(((uint64_t) due - zero) / MS, due_ms);
-}
-
-TEST_TASK(interval_ticks_at_once_and_then_steadily) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
-
-  take_tick(interval, 0);
-  ck_assert_uint_eq(elapsed_ms(), 0);
-  take_tick(interval, 10);
-  ck_assert_uint_eq(elapsed_ms(), 10);
-  /* Time spent between the ticks does not move them. */
-  ck_assert_err(fluv_await(fluv_sleep(7)), 0);
-  take_tick(interval, 20);
-  ck_assert_uint_eq(elapsed_ms(), 20);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(interval_burst_delivers_what_was_missed) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
-
-  take_tick(interval, 0);
-  ck_assert_err(fluv_await(fluv_sleep(35)), 0);
-  take_tick(interval, 10);
-  take_tick(interval, 20);
-  take_tick(interval, 30);
-  ck_assert_uint_eq(elapsed_ms(), 35);
-  take_tick(interval, 40);
-  ck_assert_uint_eq(elapsed_ms(), 40);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(interval_delay_starts_anew_from_the_late_tick) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_DELAY);
-
-  take_tick(interval, 0);
-  ck_assert_err(fluv_await(fluv_sleep(37)), 0);
-  take_tick(interval, 10);
-  ck_assert_uint_eq(elapsed_ms(), 37);
-  take_tick(interval, 47);
-  take_tick(interval, 57);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(interval_skip_keeps_to_multiples_of_the_period) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_SKIP);
-
-  take_tick(interval, 0);
-  ck_assert_err(fluv_await(fluv_sleep(37)), 0);
-  take_tick(interval, 10);
-  ck_assert_uint_eq(elapsed_ms(), 37);
-  take_tick(interval, 40);
-  ck_assert_uint_eq(elapsed_ms(), 40);
-  take_tick(interval, 50);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(interval_forgives_five_milliseconds) {
-  fluv_interval_missed_t kinds[] = { FLUV_INTERVAL_DELAY, FLUV_INTERVAL_SKIP };
-  int i;
-
-  for (i = 0; i < 2; i++) {
-    fluv_interval_t* interval = fluv_interval_new(10, kinds[i]);
-    zero = fluv_now();
-    take_tick(interval, 0);
-    ck_assert_err(fluv_await(fluv_sleep(15)), 0);
-    take_tick(interval, 10);
-    take_tick(interval, 20);
-    ck_assert_uint_eq(elapsed_ms(), 20);
-    fluv_interval_free(interval);
-  }
-  return 0;
-}
-
-TEST_TASK(interval_reset_starts_one_period_from_now) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
-  fluv_future_t* tick;
-
-  ck_assert_err(fluv_interval_reset(interval), 0);
-  take_tick(interval, 10);
-  ck_assert_err(fluv_await(fluv_sleep(4)), 0);
-  ck_assert_err(fluv_interval_reset(interval), 0);
-  tick = fluv_interval_tick(interval);
-  fluv_start(tick);
-  ck_assert_err(fluv_interval_reset(interval), FLUV_EBUSY);
-  ck_assert_uint_eq(((uint64_t) fluv_await(tick) - zero) / MS, 24);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(cancelled_tick_is_still_to_come) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
-  fluv_future_t* f;
-
-  take_tick(interval, 0);
-  f = fluv_timeout(fluv_interval_tick(interval), 5);
-  ck_assert_err(fluv_await(f), FLUV_ETIMEDOUT);
-  take_tick(interval, 10);
-  f = fluv_interval_tick(interval);
-  fluv_start(f);
-  fluv_drop(f);
-  take_tick(interval, 20);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(only_one_may_wait_for_a_tick) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
-  fluv_future_t* first;
-
-  take_tick(interval, 0);
-  first = fluv_interval_tick(interval);
-  fluv_start(first);
-  ck_assert_err(fluv_await(fluv_interval_tick(interval)), FLUV_EBUSY);
-  ck_assert_int_ge(fluv_await(first), 0);
-  fluv_interval_free(interval);
-  return 0;
-}
-
-TEST_TASK(freed_interval_cancels_its_tick) {
-  fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
-  fluv_future_t* f;
-
-  take_tick(interval, 0);
-  f = fluv_interval_tick(interval);
-  fluv_start(f);
-  fluv_interval_free(interval);
-  ck_assert_err(fluv_await(f), FLUV_ECANCELED);
-  ck_assert_uint_eq(fluv_now(), zero);
-  return 0;
-}
-
-START_TEST(interval_refuses_nonsense) {
-  fluv_interval_free(NULL);
-  ck_assert_ptr_null(fluv_interval_new(0, FLUV_INTERVAL_BURST));
-  ck_assert_err(fluv_block_on(fluv_interval_tick(NULL)), FLUV_EINVAL);
-}
-END_TEST
-
 /* The real clock. */
 
 static int64_t sleep_for_real(void* arg) {
@@ -578,22 +433,6 @@ TEST_TASK(real_timeouts_never_end_early) {
   return 0;
 }
 
-TEST_TASK(real_interval_ticks_when_due) {
-  fluv_interval_t* interval = fluv_interval_new(1, FLUV_INTERVAL_BURST);
-  int64_t last = 0;
-  int i;
-
-  for (i = 0; i < 5; i++) {
-    int64_t due = fluv_await(fluv_interval_tick(interval));
-    ck_assert_uint_ge(fluv_now(), (uint64_t) due);
-    if (i > 0)
-      ck_assert_int_eq(due - last, MS);
-    last = due;
-  }
-  fluv_interval_free(interval);
-  return 0;
-}
-
 START_TEST(a_short_sleep_is_not_held_up_by_a_long_one) {
   fluv_future_t* longer = fluv_sleep(3600000);
   uint64_t start = fluv_now();
@@ -630,35 +469,22 @@ static Suite* time_suite(void) {
       advance_works_from_a_task,
       pause_and_resume_know_their_state,
       resume_goes_on_from_where_the_clock_stands,
-      sleeps_survive_pause_and_resume,
-      interval_ticks_at_once_and_then_steadily,
-      interval_burst_delivers_what_was_missed,
-      interval_delay_starts_anew_from_the_late_tick,
-      interval_skip_keeps_to_multiples_of_the_period,
-      interval_forgives_five_milliseconds,
-      interval_reset_starts_one_period_from_now);
+      sleeps_survive_pause_and_resume);
 
   tc = test_case(s, "basic", test_setup, test_teardown);
   ADD(tc,
       real_sleeps_never_end_early,
       real_sleeps_after_long_work_never_end_early,
       real_timeouts_never_end_early,
-      real_interval_ticks_when_due,
       a_short_sleep_is_not_held_up_by_a_long_one);
 
   tc = test_case(s, "cancel", setup_zero, test_teardown);
-  ADD(tc,
-      cancelled_sleeps_leave_no_timer_behind,
-      cancelled_sleep_of_nothing,
-      cancelled_tick_is_still_to_come,
-      freed_interval_cancels_its_tick);
+  ADD(tc, cancelled_sleeps_leave_no_timer_behind, cancelled_sleep_of_nothing);
 
   tc = test_case(s, "misuse", setup_zero, test_teardown);
   ADD(tc,
       advance_needs_a_paused_clock,
-      without_a_loop_there_is_only_the_real_clock,
-      only_one_may_wait_for_a_tick,
-      interval_refuses_nonsense);
+      without_a_loop_there_is_only_the_real_clock);
   return s;
 }
 

@@ -46,7 +46,7 @@ int fluv_scope_begin(fluv_scope_t** out_scope);
  *
  * @return  0.
  * @errors  FLUV_ENOMEM, or what a future that is done says; the scope then
- *          fails with it too.
+ *          fails with it too. FLUV_EINVAL  an argument is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD

@@ -20,10 +20,14 @@ typedef struct fluv_task_options {
   /** Called with the task's argument if the task could not be made or can
    *  never start. */
   void (*free_arg)(void* arg);
+  /** The task writes the processor's floating-point control register by
+   *  compiler intrinsics (flush to zero and the like) and wants that kept
+   *  while it waits. What <fenv.h> changes is kept for every task. */
+  bool float_control;
 } fluv_task_options_t;
 
 #define FLUV_TASK_OPTIONS_INIT \
-  { sizeof(fluv_task_options_t), NULL, 0, NULL }
+  { sizeof(fluv_task_options_t), NULL, 0, NULL, false }
 
 /**
  * Start a task on this thread's loop.

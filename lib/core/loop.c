@@ -123,6 +123,7 @@ int fluv__loop_new(uv_loop_t* uv,
   fluv__out_of_memory_init(loop);
   atomic_init(&loop->refs, 1);
   find_main_ctx(&loop->main_ctx);
+  fluv__fp_read(&loop->fp);
   err = apply_options(loop, options);
   if (err == 0)
     err = fluv__turn_init(loop);

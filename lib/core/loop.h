@@ -17,6 +17,7 @@
 #include "core/inbox.h"
 #include "core/pool.h"
 #include "core/stack.h"
+#include "core/switch-fp.h"
 #include "core/timer.h"
 
 typedef struct fluv__task fluv__task_t;
@@ -46,6 +47,7 @@ struct fluv_loop {
   unsigned turn_left; /* resumes until the clock is looked at */
   unsigned budget;    /* ready awaits until the running task gives way */
   void* main_sp;      /* the thread's stack while a task runs */
+  fluv__fp_t fp;      /* floating-point control that tasks begin with */
   uint64_t next_id;
   bool draining;
   bool blocking; /* fluv_block_on() or fluv_run() is on the stack */

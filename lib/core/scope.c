@@ -21,7 +21,7 @@ static void on_end(fluv__group_t* group, fluv__member_t* member) {
     scope->error = result;
     cancel_children(scope);
   }
-  if (group->count == 0 && scope->ended.waiter != NULL &&
+  if (group->count == 0 && scope->ending &&
       scope->ended.state == FLUV__PENDING)
     fluv__complete(&scope->ended, 0);
 }
@@ -65,6 +65,10 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
   int64_t result = 0;
   int err;
 
+  if (scope == NULL || f == NULL) {
+    fluv_drop_loc(f, loc);
+    return FLUV_EINVAL;
+  }
   if (scope->task->base.loop != fluv__loop)
     fluv__wrong_thread(scope->task->base.loop, "fluv_scope_add()",
                        scope->task->base.loc, loc);
@@ -99,6 +103,7 @@ int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
               fluv__task_name(self));
   scope->ended.loc = loc;
   if (scope->group.count > 0) {
+    scope->ending = true;
     fluv_await_loc(&scope->ended, loc);
     result = self->interrupt;
   }

@@ -13,6 +13,7 @@ struct fluv_scope {
   fluv_future_t ended; /* IMMORTAL: done when no child runs any more */
   int64_t error;       /* of the first child that failed */
   bool cancelled;
+  bool ending; /* somebody waits, or is about to wait, for `ended` */
 };
 
 #endif /* FLUV_CORE_SCOPE_H */

@@ -1,47 +1,78 @@
 /* SPDX-License-Identifier: MIT */
-/* The first frame of a new stack, for the switches written in assembly. */
+/* The first frame of a new stack, for the switch in assembly. */
 #include "core/switch.h"
 
-#include <string.h>
-
-void fluv__switch_begin(void);
-
+/* What a new stack was called from, by its looks: unwinders stop here. It is
+ * never run. The address that stands on the stack is one past its beginning,
+ * since unwinders look at the instruction before a return address. */
 #if defined(__x86_64__)
-
-unsigned long fluv__switch_fp(void);
-
-/* See switch-x86_64.S for the layout. */
-void* fluv__switch_init(char* low, char* top, void (*entry)(void)) {
-  uint64_t* sp = (uint64_t*) ((uintptr_t) top & ~(uintptr_t) 15);
-
-  (void) low;
-  /* The return address is popped: the stack is then aligned as before a
-   * call. */
-  *--sp = (uint64_t) (uintptr_t) fluv__switch_begin;
-  *--sp = 0;                            /* rbp */
-  *--sp = (uint64_t) (uintptr_t) entry; /* rbx */
-  *--sp = 0;                            /* r12 */
-  *--sp = 0;                            /* r13 */
-  *--sp = 0;                            /* r14 */
-  *--sp = 0;                            /* r15 */
-  *--sp = fluv__switch_fp();
-  return sp;
-}
-
+__asm__(
+    ".text\n"
+    ".type fluv__stack_begin, @function\n"
+    "fluv__stack_begin:\n"
+    ".cfi_startproc\n"
+    ".cfi_undefined rip\n"
+    "nop\n"
+    ".globl fluv__stack_begin_return\n"
+    ".hidden fluv__stack_begin_return\n"
+    "fluv__stack_begin_return:\n"
+    "ud2\n"
+    ".cfi_endproc\n"
+    ".size fluv__stack_begin, . - fluv__stack_begin\n");
 #elif defined(__aarch64__)
+__asm__(
+    ".text\n"
+    ".type fluv__stack_begin, %function\n"
+    "fluv__stack_begin:\n"
+    ".cfi_startproc\n"
+    ".cfi_undefined x30\n"
+    "nop\n"
+    ".globl fluv__stack_begin_return\n"
+    ".hidden fluv__stack_begin_return\n"
+    "fluv__stack_begin_return:\n"
+    "brk #1\n"
+    /* The entry function comes by a jump; its return address is made up. */
+    ".globl fluv__stack_enter\n"
+    ".hidden fluv__stack_enter\n"
+    "fluv__stack_enter:\n"
+    "hint #36\n"
+    "ldr x9, [sp], #16\n"
+    "adr x30, fluv__stack_begin_return\n"
+    "br x9\n"
+    ".cfi_endproc\n"
+    ".size fluv__stack_begin, . - fluv__stack_begin\n");
 
-unsigned long fluv__switch_fp(void);
+void fluv__stack_enter(void);
+#endif
 
-/* See switch-aarch64.S for the layout: 22 words. */
-void* fluv__switch_init(char* low, char* top, void (*entry)(void)) {
-  uint64_t* sp = (uint64_t*) ((uintptr_t) top & ~(uintptr_t) 15) - 22;
+extern const char fluv__stack_begin_return[];
 
-  (void) low;
-  memset(sp, 0, 22 * sizeof(*sp));
-  sp[0] = (uint64_t) (uintptr_t) entry;               /* x19 */
-  sp[11] = (uint64_t) (uintptr_t) fluv__switch_begin; /* x30 */
-  sp[20] = fluv__switch_fp();
-  return sp;
+/* The FPCR that a new stack begins with: that of now. */
+static uint64_t current_control(void) {
+  uint64_t control = 0;
+
+#if defined(__aarch64__)
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+#endif
+  return control;
 }
 
+void* fluv__switch_init(char* low, char* top, void (*entry)(void)) {
+  fluv__saved_t* saved = (fluv__saved_t*) (void*) top - 1;
+  void** sp = (void**) ((uintptr_t) saved & ~(uintptr_t) 15);
+
+  (void) low;
+#if defined(__x86_64__)
+  /* As after a call: the return address on top of an aligned stack. */
+  *--sp = (void*) (uintptr_t) fluv__stack_begin_return;
+  saved->pc = (void*) (uintptr_t) entry;
+#elif defined(__aarch64__)
+  sp -= 2;
+  *sp = (void*) (uintptr_t) entry;
+  saved->pc = (void*) (uintptr_t) fluv__stack_enter;
 #endif
+  saved->sp = sp;
+  saved->fp = NULL;
+  saved->control = current_control();
+  return saved;
+}

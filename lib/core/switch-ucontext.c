@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The switch by ucontext, where none is written in assembly. Slower, because
- * it keeps the signal mask by system calls. A saved stack pointer is the
+ * it keeps the signal mask by system calls. What is saved is the
  * address of a ucontext_t on that stack. */
 #include "core/switch.h"
 

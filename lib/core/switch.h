@@ -18,10 +18,14 @@
 # include <sanitizer/tsan_interface.h>
 #endif
 
-/* Save this stack's pointer to *save and go on at `to`. */
+#if defined(FLUV_SWITCH_UCONTEXT)
+/* Save what is needed to come back in *save and go on at `to`. */
 void fluv__switch(void** save, void* to);
+#else
+# include "core/switch-asm.h"
+#endif
 
-/* The stack pointer of a stack that will begin with entry(), which must not
+/* What to switch to for a stack that will begin with entry(), which must not
  * return. Up to 1 KiB below `top` is used. */
 void* fluv__switch_init(char* low, char* top, void (*entry)(void));
 

@@ -57,21 +57,37 @@ static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
   return false;
 }
 
-/* Leave the running stack, saved in *save, for that of `next` or, if NULL or
- * impossible, of the loop. */
+/* The next task to switch to, with a stack; NULL as take_next(). */
+static fluv__task_t* take_runnable(fluv_loop_t* loop) {
+  fluv__task_t* next;
+
+  do
+    next = take_next(loop);
+  while (next != NULL && !has_stack(loop, next));
+  return next;
+}
+
+/* Leave the running stack, saved in *save, for that of `next` or, if NULL, of
+ * the loop. `self` is NULL unless the stack is a task's that will come
+ * back. */
 static void leave(fluv_loop_t* loop,
+                  fluv__task_t* self,
                   void** save,
                   fluv__ctx_t* from,
                   fluv__task_t* next,
                   bool dying) {
-  while (next != NULL && !has_stack(loop, next))
-    next = take_next(loop);
+  fluv__fp_t fp;
+  bool own_fp;
+
+  own_fp = fluv__fp_leave(&loop->fp, self != NULL && self->keep_fp, &fp);
   loop->current = next;
   loop->budget = FLUV__BUDGET;
   if (next != NULL)
     fluv__switch_stack(save, from, next->sp, &next->stack->ctx, dying);
   else
     fluv__switch_stack(save, from, loop->main_sp, &loop->main_ctx, dying);
+  if (fluv__unlikely(own_fp))
+    fluv__fp_load(&fp);
 }
 
 /* The first function on every stack. Runs one task after the other as long as
@@ -81,6 +97,7 @@ static void task_main(void) {
   fluv__task_t* task;
   fluv__task_t* next;
   fluv__stack_t* stack;
+  fluv__fp_t fp;
   int64_t result;
   void* nowhere;
 
@@ -91,31 +108,37 @@ static void task_main(void) {
     result = task->fn(task->arg);
     if (task->frames != NULL || task->extra != NULL)
       fluv__task_clean_up(task);
+    /* Whatever it did to its own, the next one gets the loop's. */
+    (void) fluv__fp_leave(&loop->fp, task->keep_fp, &fp);
     loop->current = NULL;
     end_task(task, result); /* frees it if nobody waits */
-    next = take_next(loop);
-    if (next == NULL || next->stack != NULL || next->bits != stack->bits)
+    /* Before the stack is given back: it would be had again at once. */
+    do
+      next = take_next(loop);
+    while (next != NULL && next->bits != stack->bits && !has_stack(loop, next));
+    if (next == NULL || next->stack != NULL)
       break;
     next->stack = stack;
     loop->current = next;
     loop->budget = FLUV__BUDGET;
   }
   fluv__stack_put(&loop->stacks, stack);
-  leave(loop, &nowhere, &stack->ctx, next, true);
+  leave(loop, NULL, &nowhere, &stack->ctx, next, true);
   fluv__die("a finished task was resumed");
 }
 
 void fluv__task_suspend(fluv_loop_t* loop, fluv__task_t* self) {
-  fluv__task_t* next = take_next(loop);
+  fluv__task_t* next = take_runnable(loop);
 
   if (next == self)
     loop->budget = FLUV__BUDGET;
   else
-    leave(loop, &self->sp, &self->stack->ctx, next, false);
+    leave(loop, self, &self->sp, &self->stack->ctx, next, false);
 }
 
 void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task) {
-  leave(loop, &loop->main_sp, &loop->main_ctx, task, false);
+  if (has_stack(loop, task))
+    leave(loop, NULL, &loop->main_sp, &loop->main_ctx, task, false);
 }
 
 fluv__task_t* fluv__task_require(const char* what, const fluv_loc_t* loc) {
@@ -252,6 +275,7 @@ static int apply_options(fluv__task_t* task,
       return FLUV_EINVAL;
     task->bits = (uint8_t) bits;
   }
+  task->keep_fp = options->float_control;
   if (options->name == NULL && options->free_arg == NULL)
     return 0;
   extra = fluv__task_extra(task);
@@ -286,6 +310,7 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task->arg = arg;
   task->parent = loop->current != NULL ? loop->current->base.id : 0;
   task->interrupt = 0;
+  task->keep_fp = false;
   task->bits = (uint8_t) loop->stack_bits;
   if (options != NULL && (err = apply_options(task, options)) != 0) {
     fluv__future_free(&task->base, loc);

@@ -40,6 +40,7 @@ struct fluv__task {
   uint64_t parent;  /* id of the task that spawned it; 0: none */
   int interrupt;    /* 0, FLUV_ECANCELED or FLUV_ETIMEDOUT */
   uint8_t bits;     /* class of its stack */
+  bool keep_fp;     /* look at all floating-point control on each switch */
 };
 
 /* Ready awaits in a row before a task gives way. Fewer cost more switches,

@@ -39,18 +39,14 @@ static bool wants(const then_op_t* op, int64_t result) {
   return op->mode == THEN ? result >= 0 : result < 0;
 }
 
-/* The source has ended. */
+/* The source has ended: to the ready queue, also when there is nothing to run.
+ * If a continuation ended the next one here, a long chain would end in a
+ * recursion as deep. */
 static void then_take(then_op_t* op, fluv_future_t* f) {
-  int64_t result = f->result;
-
+  op->source_result = f->result;
   fluv__future_free(f, op->base.loc);
   op->source = NULL;
-  if (wants(op, result)) {
-    op->source_result = result;
-    fluv__ready_push(op->base.loop, &op->base);
-  } else {
-    then_end(op, result);
-  }
+  fluv__ready_push(op->base.loop, &op->base);
 }
 
 static void then_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
@@ -68,11 +64,11 @@ static void then_run(fluv_future_t* f) {
   fluv_then_fn fn = op->fn;
   fluv_future_t* next;
 
-  op->fn = NULL;
-  if ((f->flags & FLUV__CANCELLED) && op->mode != FINALLY) {
-    then_end(op, FLUV_ECANCELED);
+  if (!wants(op, op->source_result)) {
+    then_end(op, op->source_result);
     return;
   }
+  op->fn = NULL;
   next = fn(op->source_result, op->arg);
   if (next == NULL) {
     then_end(op, op->source_result);
@@ -86,19 +82,29 @@ static void then_run(fluv_future_t* f) {
   then_wait(op, next);
 }
 
-static void then_cancel(fluv_future_t* f) {
-  then_op_t* op = (then_op_t*) f;
+/* Set a flag on all continuations down the chain, without recursion. Returns
+ * what the last one waits for; NULL if it is queued or running, for then
+ * then_run() sees the flag. */
+static fluv_future_t* flag_chain(fluv_future_t* f, uint8_t flag) {
+  while (f != NULL && f->ops->run == then_run) {
+    f->flags |= flag;
+    f = ((then_op_t*) f)->source;
+  }
+  return f;
+}
 
-  /* Queued or running: then_run() sees the flag. */
-  if (op->source != NULL)
-    fluv__cancel(op->source);
+static void then_cancel(fluv_future_t* f) {
+  fluv_future_t* last = flag_chain(f, FLUV__CANCELLED);
+
+  if (last != NULL)
+    fluv__cancel(last);
 }
 
 static void then_mute(fluv_future_t* f) {
-  then_op_t* op = (then_op_t*) f;
+  fluv_future_t* last = flag_chain(f, FLUV__MUTE);
 
-  if (op->source != NULL)
-    fluv__mute(op->source);
+  if (last != NULL)
+    fluv__mute(last);
 }
 
 static void then_release(fluv_future_t* f) {

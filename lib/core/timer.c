@@ -173,10 +173,22 @@ static bool others_alive(fluv_loop_t* loop) {
   bool alive;
 
   uv_unref((uv_handle_t*) &loop->timers.uv);
+  uv_unref((uv_handle_t*) &loop->idle);
   alive = uv_loop_alive(loop->uv) != 0;
+  uv_ref((uv_handle_t*) &loop->idle);
   if (loop->timers.refd)
     uv_ref((uv_handle_t*) &loop->timers.uv);
   return alive;
+}
+
+bool fluv__timers_want_turn(fluv_loop_t* loop) {
+  const fluv__timers_t* timers = &loop->timers;
+
+  return timers->paused &&
+         (timers->advance != NULL ||
+          (timers->count > 0 &&
+           fluv__wheel_next(&timers->wheel) <= UINT64_MAX / NS_PER_MS &&
+           !others_alive(loop)));
 }
 
 void fluv__timers_turn(fluv_loop_t* loop) {

@@ -66,6 +66,10 @@ void fluv__timer_stop(fluv_loop_t* loop, fluv__timer_t* timer);
 /* End of a drain: place the fresh ones, set or release uv's timer. */
 void fluv__timers_sync(fluv_loop_t* loop);
 
+/* With a paused clock: would fluv__timers_turn() move it? Then the loop must
+ * not wait in its poll. */
+bool fluv__timers_want_turn(fluv_loop_t* loop);
+
 /* Check phase with a paused clock: move it if nothing else can happen. */
 void fluv__timers_turn(fluv_loop_t* loop);
 

@@ -81,7 +81,7 @@ void fluv__drain(fluv_loop_t* loop) {
   }
   fluv__timers_sync(loop);
   loop->draining = false;
-  set_idle(loop, loop->ready_head != NULL);
+  set_idle(loop, loop->ready_head != NULL || fluv__timers_want_turn(loop));
 }
 
 /* libuv has called in: not from inside a task or a callback of ours? */
@@ -145,8 +145,10 @@ static void on_check(uv_check_t* handle) {
     loop->stuck_reported = false;
     fluv__drain(loop);
   }
-  if (fluv__unlikely(loop->timers.paused))
+  if (fluv__unlikely(loop->timers.paused)) {
     fluv__timers_turn(loop);
+    set_idle(loop, loop->ready_head != NULL || fluv__timers_want_turn(loop));
+  }
   report_stuck(loop);
 }
 

@@ -29,6 +29,8 @@ static int parse_port(const char* text, fluv__hostport_t* out) {
 int fluv__address_split(const char* text, fluv__hostport_t* out) {
   const char* host = text;
   const char* colon;
+  bool bracketed = false;
+  struct sockaddr_in6 in6;
   size_t len;
 
   if (text == NULL)
@@ -40,8 +42,7 @@ int fluv__address_split(const char* text, fluv__hostport_t* out) {
   if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
     host++;
     len -= 2;
-    if (len == 0)
-      return FLUV_EINVAL;
+    bracketed = true;
   } else if (memchr(host, ':', len) != NULL) {
     return FLUV_EINVAL; /* IPv6 without brackets: where does the port begin? */
   }
@@ -51,6 +52,8 @@ int fluv__address_split(const char* text, fluv__hostport_t* out) {
     return FLUV_EINVAL;
   memcpy(out->host, host, len);
   out->host[len] = '\0';
+  if (bracketed && uv_ip6_addr(out->host, 0, &in6) != 0)
+    return FLUV_EINVAL;
   return parse_port(colon + 1, out);
 }
 

@@ -397,6 +397,8 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
   if (listener == NULL)
     return fluv_ready_loc(0, loc);
   check_loop(listener, "listener close", loc);
+  if (listener->closed)
+    return fluv_ready_loc(0, loc);
   closer = fluv__closer_new(loc);
   listener_close(listener, closer);
   return closer != NULL ? closer : fluv__future_none();

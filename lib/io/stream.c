@@ -241,6 +241,8 @@ fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
   if (stream == NULL)
     return fluv_ready_loc(0, loc);
   fluv__stream_check(stream, "close", loc);
+  if (stream->closed)
+    return fluv_ready_loc(0, loc);
   closer = fluv__closer_new(loc);
   fluv__stream_close(stream, closer);
   return closer != NULL ? closer : fluv__future_none();

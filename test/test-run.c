@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* fluv_run: a loop of its own, what it leaves behind, several in threads. */
+#include "fluv-test.h"
+
+static int64_t give(void* arg) {
+  return (int64_t) (intptr_t) arg;
+}
+
+static int64_t wait_forever(void* arg) {
+  (void) arg;
+  return fluv_await(fluv_never());
+}
+
+static int64_t wait_named(void* arg) {
+  fluv_task_set_name(arg);
+  return fluv_await(fluv_never());
+}
+
+/* Does not end when it is cancelled. */
+static int64_t stubborn(void* arg) {
+  fluv_future_t** wait_for = arg;
+
+  ck_assert_err(fluv_task_set_name("stubborn"), 0);
+  ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
+  fluv_await(wait_for == NULL ? fluv_never() : *wait_for);
+  return 0;
+}
+
+static int64_t check_own_loop(void* arg) {
+  uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
+
+  ck_assert_ptr_nonnull(uv);
+  ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+  ck_assert_err(fluv_run(give, NULL, NULL), FLUV_EBUSY);
+  return give(arg);
+}
+
+START_TEST(run_returns_what_the_task_returns) {
+  int fds;
+
+  ck_assert_err(fluv_run(give, (void*) 9, NULL), 9);
+  fds = test_count_fds();
+  ck_assert_err(fluv_run(give, (void*) -7, NULL), -7);
+  ck_assert_err(fluv_run(check_own_loop, (void*) 11, NULL), 11);
+  ck_assert_ptr_null(fluv_loop_current());
+  ck_assert_int_eq(test_count_fds(), fds);
+}
+END_TEST
+
+static int64_t clean_up_slowly(void* arg) {
+  ck_assert_err(fluv_await(fluv_never()), FLUV_ECANCELED);
+  ck_assert_err(fluv_shield_begin(100), 0);
+  ck_assert_err(fluv_await(fluv_sleep(2)), 0);
+  *(bool*) arg = true;
+  return 0;
+}
+
+static int64_t leave_others_behind(void* arg) {
+  fluv_detach(fluv_spawn(clean_up_slowly, arg));
+  fluv_detach(fluv_spawn(wait_forever, NULL));
+  fluv_await(fluv_sleep(1));
+  return 3;
+}
+
+START_TEST(run_cancels_the_other_tasks_and_waits_for_them) {
+  bool cleaned = false;
+
+  ck_assert_err(fluv_run(leave_others_behind, &cleaned, NULL), 3);
+  ck_assert(cleaned);
+}
+END_TEST
+
+static int64_t leave_stubborn_behind(void* arg) {
+  (void) arg;
+  fluv_detach(fluv_spawn(stubborn, NULL));
+  fluv_await(fluv_sleep(1));
+  return 3;
+}
+
+static void run_with_a_stubborn_task(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  (void) arg;
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(leave_stubborn_behind, NULL, &options), 3);
+}
+
+START_TEST(run_reports_tasks_that_do_not_end_in_time) {
+  int status;
+  char* text = test_stderr_of(run_with_a_stubborn_task, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "stubborn");
+  ck_assert_has(text, "test-run.c:");
+  free(text);
+}
+END_TEST
+
+static int64_t shut_down_late(void* arg) {
+  fluv_future_t* sleep = fluv_sleep(3600000);
+
+  (void) arg;
+  stubborn(&sleep);
+  return 0;
+}
+
+static int64_t leave_a_sleeper_behind(void* arg) {
+  (void) arg;
+  fluv_detach(fluv_spawn(shut_down_late, NULL));
+  fluv_await(fluv_sleep(1));
+  return 3;
+}
+
+static void run_with_a_sleeper(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  (void) arg;
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(leave_a_sleeper_behind, NULL, &options), 3);
+}
+
+START_TEST(run_does_not_wait_for_a_sleep_behind_a_shield) {
+  int status;
+  char* text = test_stderr_of(run_with_a_sleeper, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "stubborn");
+  free(text);
+}
+END_TEST
+
+static void run_what_nobody_delivers(void* arg) {
+  (void) arg;
+  ck_assert_err(fluv_run(wait_named, TEXT("hermit"), NULL), FLUV_EDEADLK);
+}
+
+START_TEST(run_says_when_nobody_can_deliver) {
+  int status;
+  char* text = test_stderr_of(run_what_nobody_delivers, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "hermit");
+  ck_assert_has(text, "test-run.c:");
+  free(text);
+}
+END_TEST
+
+/* Threads. */
+
+enum {
+  LOOPS = 4,
+  ROUNDS = 100
+};
+
+typedef struct relay {
+  fluv_promise_t* inbound[LOOPS][ROUNDS];
+  uv_barrier_t ready;
+  int64_t sums[LOOPS];
+} relay_t;
+
+typedef struct runner {
+  relay_t* relay;
+  int me;
+} runner_t;
+
+/* Wait for a number in each round and hand it to the next loop. */
+static int64_t pass_on(void* arg) {
+  runner_t* runner = arg;
+  relay_t* relay = runner->relay;
+  fluv_future_t* futures[ROUNDS];
+  int64_t sum = 0;
+  int next = (runner->me + 1) % LOOPS;
+  int i;
+
+  for (i = 0; i < ROUNDS; i++)
+    if (fluv_promise_new(&relay->inbound[runner->me][i], &futures[i]) != 0)
+      return FLUV_ENOMEM;
+  uv_barrier_wait(&relay->ready);
+
+  for (i = 0; i < ROUNDS; i++) {
+    if (runner->me == 0)
+      fluv_promise_resolve(relay->inbound[next][i], i);
+    sum += fluv_await(futures[i]);
+    if (runner->me != 0)
+      fluv_promise_resolve(relay->inbound[next][i], i);
+    fluv_yield();
+  }
+  /* The neighbour has used its last promise once all are here. */
+  uv_barrier_wait(&relay->ready);
+  for (i = 0; i < ROUNDS; i++)
+    fluv_promise_free(relay->inbound[runner->me][i]);
+  return sum;
+}
+
+static void run_a_loop(void* arg) {
+  runner_t* runner = arg;
+
+  runner->relay->sums[runner->me] = fluv_run(pass_on, runner, NULL);
+}
+
+START_TEST(loops_in_four_threads_answer_each_other) {
+  uv_thread_t threads[LOOPS];
+  runner_t runners[LOOPS];
+  relay_t relay;
+  int i;
+
+  memset(&relay, 0, sizeof(relay));
+  ck_assert_int_eq(uv_barrier_init(&relay.ready, LOOPS), 0);
+  for (i = 0; i < LOOPS; i++) {
+    runners[i].relay = &relay;
+    runners[i].me = i;
+    ck_assert_int_eq(uv_thread_create(&threads[i], run_a_loop, &runners[i]), 0);
+  }
+  for (i = 0; i < LOOPS; i++)
+    uv_thread_join(&threads[i]);
+  for (i = 0; i < LOOPS; i++)
+    ck_assert_err(relay.sums[i], ROUNDS * (ROUNDS - 1) / 2);
+  uv_barrier_destroy(&relay.ready);
+}
+END_TEST
+
+static int64_t spawn_hundreds(void* arg) {
+  fluv_future_t* f[300];
+  int i;
+
+  for (i = 0; i < 300; i++)
+    f[i] = fluv_timeout(fluv_sleep((uint64_t) (i % 3)), 60000);
+  (void) arg;
+  return fluv_await(fluv_join_all(f, 300, NULL));
+}
+
+static void run_hundreds(void* arg) {
+  *(int64_t*) arg = fluv_run(spawn_hundreds, NULL, NULL);
+}
+
+START_TEST(loops_in_eight_threads_do_not_meet) {
+  uv_thread_t threads[8];
+  int64_t results[8];
+  int i;
+
+  for (i = 0; i < 8; i++) {
+    results[i] = -1;
+    ck_assert_int_eq(uv_thread_create(&threads[i], run_hundreds, &results[i]),
+                     0);
+  }
+  for (i = 0; i < 8; i++) {
+    uv_thread_join(&threads[i]);
+    ck_assert_err(results[i], 0);
+  }
+}
+END_TEST
+
+static Suite* run_suite(void) {
+  Suite* s = suite_create("run");
+  TCase* tc;
+
+  tc = test_case(s, "basic", NULL, NULL);
+  ADD(tc,
+      run_returns_what_the_task_returns,
+      run_cancels_the_other_tasks_and_waits_for_them,
+      run_reports_tasks_that_do_not_end_in_time,
+      run_does_not_wait_for_a_sleep_behind_a_shield,
+      run_says_when_nobody_can_deliver);
+
+  tc = test_case(s, "threads", NULL, NULL);
+  ADD(tc,
+      loops_in_four_threads_answer_each_other,
+      loops_in_eight_threads_do_not_meet);
+  return s;
+}
+
+TEST_MAIN(run_suite)

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks of tasks: sizes, what a switch keeps, and having none. */
+#include "fluv-test.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int64_t note_arg(void* arg) {
+  test_note(arg);
+  return 0;
+}
+
+static int64_t give(void* arg) {
+  return *(int64_t*) arg;
+}
+
+static void count_free(void* arg) {
+  (*(int*) arg)++;
+}
+
+static int64_t use_stack(void* arg) {
+  size_t size = *(size_t*) arg;
+  volatile char* block = __builtin_alloca(size);
+  size_t i;
+
+  for (i = 0; i < size; i += 1024)
+    block[i] = (char) i;
+  fluv_yield();
+  for (i = 0; i < size; i += 1024)
+    ck_assert_int_eq(block[i], (char) i);
+  return 1;
+}
+
+START_TEST(stack_has_the_size_that_was_asked_for) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  size_t sizes[] = { 16 << 10, 20000, 64 << 10, 1 << 20, 8 << 20 };
+  size_t i;
+
+  for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    /* A quarter is left for what the functions themselves need. */
+    size_t used = sizes[i] / 4 * 3;
+    options.stack_size = sizes[i];
+#ifdef TEST_SANITIZED
+    used = sizes[i] / 4;
+#endif
+    ck_assert_err(fluv_block_on(fluv_spawn_with(use_stack, &used, &options)),
+                  1);
+  }
+}
+END_TEST
+
+START_TEST(stack_sizes_out_of_range_are_refused) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  size_t sizes[] = { 1, 4096, (16 << 10) - 1, SIZE_MAX, SIZE_MAX / 2 };
+  int freed = 0;
+  size_t i;
+
+  options.free_arg = count_free;
+  for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    fluv_future_t* f;
+    options.stack_size = sizes[i];
+    f = fluv_spawn_with(give, &freed, &options);
+    ck_assert(fluv_future_is_done(f));
+    ck_assert_err(fluv_block_on(f), FLUV_EINVAL);
+  }
+  ck_assert_int_eq(freed, 5);
+}
+END_TEST
+
+START_TEST(stacks_of_several_sizes_live_side_by_side) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  size_t used[60];
+  fluv_future_t* tasks[60];
+  int64_t results[60];
+  int i;
+
+  for (i = 0; i < 60; i++) {
+    options.stack_size = (size_t) (16 << 10) << i % 5;
+    used[i] = options.stack_size / 4;
+    tasks[i] = fluv_spawn_with(use_stack, &used[i], &options);
+  }
+  ck_assert_err(fluv_block_on(fluv_join_all(tasks, 60, results)), 0);
+  for (i = 0; i < 60; i++)
+    ck_assert_err(results[i], 1);
+}
+END_TEST
+
+static void setup_large_stacks(void) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  options.stack_size = 1 << 20;
+  test_setup_with(&options);
+}
+
+START_TEST(loops_stack_size_is_the_default) {
+  size_t used = 700 << 10;
+
+  ck_assert_err(test_run(use_stack, &used), 1);
+}
+END_TEST
+
+static int64_t mix_floats(void* arg) {
+  double sum = *(double*) arg;
+  int i;
+
+  for (i = 0; i < 100; i++) {
+    sum = sum * 0.5 + 1.25;
+    fluv_yield();
+  }
+  return (int64_t) (sum * 1000 + 0.5);
+}
+
+START_TEST(floating_point_survives_a_switch) {
+  double first = 3.5;
+  double second = -17.25;
+  fluv_future_t* both[2];
+  int64_t results[2];
+
+  both[0] = fluv_spawn(mix_floats, &first);
+  both[1] = fluv_spawn(mix_floats, &second);
+  ck_assert_err(fluv_block_on(fluv_join_all(both, 2, results)), 0);
+  ck_assert_err(results[0], 2500);
+  ck_assert_err(results[1], 2500);
+}
+END_TEST
+
+/* No stack to be had: a limit that leaves no room for one of a gigabyte. */
+
+static const fluv_task_options_t too_big = { sizeof(fluv_task_options_t),
+                                             NULL,
+                                             (size_t) 1 << 30,
+                                             count_free };
+
+static void setup_little_memory(void) {
+  struct rlimit limit;
+  unsigned long pages = 0;
+  FILE* statm = fopen("/proc/self/statm", "r");
+
+  test_setup();
+  ck_assert_ptr_nonnull(statm);
+  ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
+  fclose(statm);
+  ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+  limit.rlim_cur = pages * (rlim_t) sysconf(_SC_PAGESIZE) + (800u << 20);
+  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+START_TEST(a_task_without_a_stack_fails_and_frees_its_argument) {
+  int freed = 0;
+  fluv_future_t* f = fluv_spawn_with(give, &freed, &too_big);
+
+  ck_assert(!fluv_future_is_done(f));
+  ck_assert_err(fluv_block_on(f), FLUV_ESTACK);
+  ck_assert_int_eq(freed, 1);
+  ck_assert_err(test_run(note_arg, TEXT("a")), 0);
+}
+END_TEST
+
+TEST_TASK(a_task_without_a_stack_fails_behind_a_yield_and_an_await) {
+  int freed = 0;
+  fluv_future_t* f = fluv_spawn_with(give, &freed, &too_big);
+
+  ck_assert_err(fluv_yield(), 0);
+  ck_assert(fluv_future_is_done(f));
+  ck_assert_err(fluv_await(f), FLUV_ESTACK);
+  f = fluv_spawn_with(give, &freed, &too_big);
+  ck_assert_err(fluv_await(f), FLUV_ESTACK);
+  ck_assert_int_eq(freed, 2);
+  return 0;
+}
+
+START_TEST(tasks_around_one_without_a_stack_are_well) {
+  fluv_future_t* f[9];
+  int64_t results[9];
+  size_t used = 10000;
+  int freed = 0;
+  int i;
+
+  for (i = 0; i < 9; i++)
+    f[i] = i % 3 == 1 ? fluv_spawn_with(give, &freed, &too_big)
+                      : fluv_spawn(i % 3 == 0 ? note_arg : use_stack,
+                                   i % 3 == 0 ? TEXT("n") : &used);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, 9, results)), FLUV_ESTACK);
+  for (i = 0; i < 9; i++)
+    ck_assert_err(results[i], i % 3 == 1 ? FLUV_ESTACK : i % 3 == 2);
+  ck_assert_int_eq(freed, 3);
+  ck_assert_trace("nnn");
+}
+END_TEST
+
+static Suite* stack_suite(void) {
+  Suite* s = suite_create("stack");
+  TCase* tc;
+
+  tc = test_case(s, "basic", test_setup, test_teardown);
+  ADD(tc,
+      stack_has_the_size_that_was_asked_for,
+      stacks_of_several_sizes_live_side_by_side,
+      floating_point_survives_a_switch);
+
+  tc = test_case(s, "basic", setup_large_stacks, test_teardown);
+  ADD(tc, loops_stack_size_is_the_default);
+
+  tc = test_case(s, "oom", setup_little_memory, test_teardown);
+  ADD(tc,
+      a_task_without_a_stack_fails_and_frees_its_argument,
+      a_task_without_a_stack_fails_behind_a_yield_and_an_await,
+      tasks_around_one_without_a_stack_are_well);
+
+  tc = test_case(s, "misuse", test_setup, test_teardown);
+  ADD(tc, stack_sizes_out_of_range_are_refused);
+  return s;
+}
+
+TEST_MAIN(stack_suite)
