@@ -42,7 +42,5 @@ AS_VAR_IF([fluv_switch], [ucontext],
     [Define to 1 to switch stacks with swapcontext.])],
   [AC_DEFINE([FLUV_SWITCH_ASM], [1],
     [Define to 1 to switch stacks with our own instructions.])])
-AM_CONDITIONAL([FLUV_SWITCH_X86_64], [test "x$fluv_switch" = xx86_64])
-AM_CONDITIONAL([FLUV_SWITCH_AARCH64], [test "x$fluv_switch" = xaarch64])
 AM_CONDITIONAL([FLUV_SWITCH_UCONTEXT], [test "x$fluv_switch" = xucontext])
 ])

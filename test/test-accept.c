@@ -461,6 +461,22 @@ TEST_TASK(cold_accept_on_a_closed_listener_fails) {
   return 0;
 }
 
+/* A cold accept keeps the memory of a closed listener, so that a second close
+ * through the same pointer has something to look at. */
+TEST_TASK(second_close_of_a_listener_does_nothing) {
+  fluv_listener_t* listener = io_listen();
+  fluv_stream_t* stream = NULL;
+  fluv_future_t* accepted = fluv_accept(listener, &stream);
+  fluv_future_t* first = fluv_listener_close(listener);
+
+  ck_assert_err(fluv_await(fluv_listener_close(listener)), 0);
+  ck_assert_err(fluv_await(first), 0);
+  ck_assert_err(fluv_await(fluv_listener_close(listener)), 0);
+  ck_assert_err(fluv_await(accepted), FLUV_EBADF);
+  ck_assert_ptr_null(stream);
+  return 0;
+}
+
 TEST_TASK(closed_listener_resets_its_backlog) {
   fluv_listener_t* listener = io_listen();
   int fd = io_connect(listener);
@@ -673,6 +689,7 @@ static Suite* accept_suite(void) {
   ADD(tc,
       closed_listener_ends_its_accept,
       cold_accept_on_a_closed_listener_fails,
+      second_close_of_a_listener_does_nothing,
       closed_listener_resets_its_backlog,
       closed_listener_refuses,
       listener_closes_without_anybody_waiting,

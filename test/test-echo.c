@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char** environ;
 
 /* The server: one task for each connection. */
 

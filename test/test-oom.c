@@ -177,9 +177,9 @@ static int64_t spawn_tasks(void* arg) {
     fluv_cancel(f[i]);
   for (i = 0; i < 40; i++)
     err = first_error(err, fluv_await(f[i]));
-  /* A task that could not be made frees its argument. */
+  /* A task that could not be made, or started, frees its argument. */
   ck_assert_int_le(freed, 1);
-  ck_assert(freed == 0 || err == FLUV_ENOMEM);
+  ck_assert(freed == 0 || err < 0);
   return err;
 }
 

@@ -2,9 +2,14 @@
 /* Stacks of tasks: sizes, what a switch keeps, and having none. */
 #include "fluv-test.h"
 
+#include <fenv.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#ifdef __SSE2__
+# include <xmmintrin.h>
+#endif
 
 static int64_t note_arg(void* arg) {
   test_note(arg);
@@ -125,19 +130,86 @@ START_TEST(floating_point_survives_a_switch) {
 }
 END_TEST
 
+/* Divide with a rounding mode of one's own, giving way in between. */
+static int64_t divide(void* arg) {
+  int mode = *(int*) arg;
+  volatile double one = 1.0;
+  volatile double three = 3.0;
+  double before;
+  int i;
+
+  ck_assert_int_eq(fegetround(), FE_TONEAREST);
+  fesetround(mode);
+  before = one / three;
+  for (i = 0; i < 5; i++) {
+    fluv_yield();
+    ck_assert_int_eq(fegetround(), mode);
+    ck_assert(one / three == before);
+  }
+  return mode == FE_TONEAREST || before != (double) 0x1.5555555555555p-2;
+}
+
+START_TEST(rounding_mode_belongs_to_the_task) {
+  int modes[] = { FE_UPWARD, FE_TONEAREST, FE_UPWARD };
+  fluv_future_t* f[3];
+  int64_t results[3];
+  int i;
+
+  for (i = 0; i < 3; i++)
+    f[i] = fluv_spawn(divide, &modes[i]);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, 3, results)), 0);
+  for (i = 0; i < 3; i++)
+    ck_assert_err(results[i], 1);
+  ck_assert_int_eq(fegetround(), FE_TONEAREST);
+}
+END_TEST
+
+#ifdef __SSE2__
+static int64_t flush_to_zero(void* arg) {
+  volatile float tiny = 1e-38f;
+  int i;
+
+  if (arg != NULL)
+    _mm_setcsr(_mm_getcsr() | 0x8040); /* flush and denormals are zero */
+  for (i = 0; i < 5; i++) {
+    fluv_yield();
+    ck_assert((tiny / 16 == 0) == (arg != NULL));
+  }
+  return 1;
+}
+
+START_TEST(control_register_is_kept_where_it_was_asked_for) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  fluv_future_t* f[4];
+  int64_t results[4];
+  int i;
+
+  options.float_control = true;
+  for (i = 0; i < 4; i++)
+    f[i] =
+        fluv_spawn_with(flush_to_zero, i % 2 == 0 ? &options : NULL, &options);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, 4, results)), 0);
+  for (i = 0; i < 4; i++)
+    ck_assert_err(results[i], 1);
+}
+END_TEST
+#endif
+
 /* No stack to be had: a limit that leaves no room for one of a gigabyte. */
 
-static const fluv_task_options_t too_big = { sizeof(fluv_task_options_t),
-                                             NULL,
-                                             (size_t) 1 << 30,
-                                             count_free };
+static const fluv_task_options_t too_big = {
+  .size = sizeof(fluv_task_options_t),
+  .stack_size = (size_t) 1 << 30,
+  .free_arg = count_free,
+};
 
 static void setup_little_memory(void) {
   struct rlimit limit;
   unsigned long pages = 0;
-  FILE* statm = fopen("/proc/self/statm", "r");
+  FILE* statm;
 
   test_setup();
+  statm = fopen("/proc/self/statm", "r");
   ck_assert_ptr_nonnull(statm);
   ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
   fclose(statm);
@@ -197,7 +269,11 @@ static Suite* stack_suite(void) {
   ADD(tc,
       stack_has_the_size_that_was_asked_for,
       stacks_of_several_sizes_live_side_by_side,
-      floating_point_survives_a_switch);
+      floating_point_survives_a_switch,
+      rounding_mode_belongs_to_the_task);
+#ifdef __SSE2__
+  ADD(tc, control_register_is_kept_where_it_was_asked_for);
+#endif
 
   tc = test_case(s, "basic", setup_large_stacks, test_teardown);
   ADD(tc, loops_stack_size_is_the_default);

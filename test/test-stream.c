@@ -373,6 +373,23 @@ START_TEST(idle_stream_lets_the_loop_end) {
 }
 END_TEST
 
+static int64_t open_and_try(void* arg) {
+  char byte;
+
+  (void) arg;
+  io_wire_open(&idle_wire);
+  ck_assert_err(fluv_try_read(idle_wire.stream, &byte, 1), FLUV_EAGAIN);
+  return 0;
+}
+
+START_TEST(stream_that_never_waited_lets_the_loop_end) {
+  ck_assert_err(test_run(open_and_try, NULL), 0);
+  ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
+  ck_assert_err(fluv_block_on(fluv_close(idle_wire.stream)), 0);
+  close(idle_wire.fd);
+}
+END_TEST
+
 /* Cancelling a read. */
 
 TEST_TASK(cancelled_read_leaves_the_bytes_in_the_socket) {
@@ -684,7 +701,8 @@ static void add_reading(Suite* s) {
       read_refuses_bad_arguments,
       reader_of_ready_bytes_gives_way,
       two_streams_do_not_mix,
-      idle_stream_lets_the_loop_end);
+      idle_stream_lets_the_loop_end,
+      stream_that_never_waited_lets_the_loop_end);
 }
 
 static Suite* stream_suite(void) {

@@ -34,8 +34,8 @@ fluv_future_t* fluv_join_all_loc(fluv_future_t* const* futures,
                                  size_t n,
                                  int64_t* results,
                                  const fluv_loc_t* loc);
-#define fluv_join_all(futures, n, results) \
-  fluv_join_all_loc((futures), (n), (results), FLUV_LOC)
+#define fluv_join_all(futures, n, results)                                     \
+ fluv_join_all_loc((futures), (n), (results), FLUV_LOC)
 
 /**
  * Wait for all futures, or for the first error.
@@ -57,8 +57,8 @@ fluv_future_t* fluv_try_join_all_loc(fluv_future_t* const* futures,
                                      size_t n,
                                      int64_t* results,
                                      const fluv_loc_t* loc);
-#define fluv_try_join_all(futures, n, results) \
-  fluv_try_join_all_loc((futures), (n), (results), FLUV_LOC)
+#define fluv_try_join_all(futures, n, results)                                 \
+ fluv_try_join_all_loc((futures), (n), (results), FLUV_LOC)
 
 /** How fluv_select_with() chooses; bits. */
 enum {
@@ -96,14 +96,14 @@ fluv_future_t* fluv_select_loc(fluv_future_t* const* futures,
                                unsigned flags,
                                int64_t* result,
                                const fluv_loc_t* loc);
-#define fluv_select(futures, n, result) \
-  fluv_select_loc((futures), (n), 0, (result), FLUV_LOC)
-#define fluv_select_biased(futures, n, result) \
-  fluv_select_loc((futures), (n), FLUV_SELECT_BIASED, (result), FLUV_LOC)
-#define fluv_select_ok(futures, n, result) \
-  fluv_select_loc((futures), (n), FLUV_SELECT_OK, (result), FLUV_LOC)
-#define fluv_select_with(futures, n, flags, result) \
-  fluv_select_loc((futures), (n), (flags), (result), FLUV_LOC)
+#define fluv_select(futures, n, result)                                        \
+ fluv_select_loc((futures), (n), 0, (result), FLUV_LOC)
+#define fluv_select_biased(futures, n, result)                                 \
+ fluv_select_loc((futures), (n), FLUV_SELECT_BIASED, (result), FLUV_LOC)
+#define fluv_select_ok(futures, n, result)                                     \
+ fluv_select_loc((futures), (n), FLUV_SELECT_OK, (result), FLUV_LOC)
+#define fluv_select_with(futures, n, flags, result)                            \
+ fluv_select_loc((futures), (n), (flags), (result), FLUV_LOC)
 
 /**
  * Bound a future in time.
@@ -143,7 +143,7 @@ FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_timeout_at_loc(fluv_future_t* f,
                                    uint64_t deadline_ns,
                                    const fluv_loc_t* loc);
-#define fluv_timeout_at(f, deadline_ns) \
-  fluv_timeout_at_loc((f), (deadline_ns), FLUV_LOC)
+#define fluv_timeout_at(f, deadline_ns)                                        \
+ fluv_timeout_at_loc((f), (deadline_ns), FLUV_LOC)
 
 #endif /* FLUV_COMBINE_H */

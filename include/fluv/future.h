@@ -138,8 +138,8 @@ fluv_future_t* fluv_then_loc(fluv_future_t* f,
                              void* arg,
                              void (*free_arg)(void* arg),
                              const fluv_loc_t* loc);
-#define fluv_then(f, fn, arg, free_arg) \
-  fluv_then_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
+#define fluv_then(f, fn, arg, free_arg)                                        \
+ fluv_then_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
 
 /**
  * Go on with a function when a future has failed.
@@ -163,8 +163,8 @@ fluv_future_t* fluv_catch_loc(fluv_future_t* f,
                               void* arg,
                               void (*free_arg)(void* arg),
                               const fluv_loc_t* loc);
-#define fluv_catch(f, fn, arg, free_arg) \
-  fluv_catch_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
+#define fluv_catch(f, fn, arg, free_arg)                                       \
+ fluv_catch_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
 
 /**
  * Go on with a function however a future has ended, also by being cancelled.
@@ -188,8 +188,8 @@ fluv_future_t* fluv_finally_loc(fluv_future_t* f,
                                 void* arg,
                                 void (*free_arg)(void* arg),
                                 const fluv_loc_t* loc);
-#define fluv_finally(f, fn, arg, free_arg) \
-  fluv_finally_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
+#define fluv_finally(f, fn, arg, free_arg)                                     \
+ fluv_finally_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
 
 /**
  * A future that has its result already.

@@ -36,11 +36,11 @@ int fluv_joinset_add_loc(fluv_joinset_t* set,
                          fluv_future_t* f,
                          void* tag,
                          const fluv_loc_t* loc);
-#define fluv_joinset_add(set, f, tag) \
-  fluv_joinset_add_loc((set), (f), (tag), FLUV_LOC)
+#define fluv_joinset_add(set, f, tag)                                          \
+ fluv_joinset_add_loc((set), (f), (tag), FLUV_LOC)
 /* A task as a member; its tag is its argument. */
-#define fluv_joinset_spawn(set, fn, arg) \
-  fluv_joinset_add_loc((set), fluv_spawn((fn), (arg)), (arg), FLUV_LOC)
+#define fluv_joinset_spawn(set, fn, arg)                                       \
+ fluv_joinset_add_loc((set), fluv_spawn((fn), (arg)), (arg), FLUV_LOC)
 
 /**
  * Take the next result, in the order in which members end.
@@ -63,8 +63,8 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
                                      int64_t* out_result,
                                      void** out_tag,
                                      const fluv_loc_t* loc);
-#define fluv_joinset_next(set, out_result, out_tag) \
-  fluv_joinset_next_loc((set), (out_result), (out_tag), FLUV_LOC)
+#define fluv_joinset_next(set, out_result, out_tag)                            \
+ fluv_joinset_next_loc((set), (out_result), (out_tag), FLUV_LOC)
 
 /**
  * Number of members whose result has not been taken.

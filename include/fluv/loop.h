@@ -37,10 +37,8 @@ typedef struct fluv_loop_options {
   bool clock_paused;
 } fluv_loop_options_t;
 
-#define FLUV_LOOP_OPTIONS_INIT                          \
-  {                                                     \
-    sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0 \
-  }
+#define FLUV_LOOP_OPTIONS_INIT                                                 \
+ { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0 }
 
 /**
  * Run a program of our own: make a loop, run a task, close the loop.
@@ -65,8 +63,8 @@ int64_t fluv_run_loc(fluv_task_fn fn,
                      void* arg,
                      const fluv_loop_options_t* options,
                      const fluv_loc_t* loc);
-#define fluv_run(fn, arg, options) \
-  fluv_run_loc((fn), (arg), (options), FLUV_LOC)
+#define fluv_run(fn, arg, options)                                             \
+ fluv_run_loc((fn), (arg), (options), FLUV_LOC)
 
 /**
  * Add fluv to a loop that the program runs itself, on this thread.

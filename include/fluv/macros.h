@@ -8,8 +8,8 @@
 #endif
 
 #if defined(__GNUC__)
-# define FLUV_EXTERN __attribute__((visibility("default")))
-# define FLUV_MUST_USE __attribute__((warn_unused_result))
+# define FLUV_EXTERN     __attribute__((visibility("default")))
+# define FLUV_MUST_USE   __attribute__((warn_unused_result))
 # define FLUV__EXTENSION __extension__
 #else
 # define FLUV_EXTERN
@@ -41,6 +41,7 @@ typedef struct fluv_loc {
 /* The place where this macro stands, as a pointer to static memory. Every
  * function that ends in _loc takes one; the macro of the same name without
  * _loc fills it in. Compilers without statement expressions record nothing. */
+/* clang-format off */
 #if defined(__GNUC__)
 # define FLUV_LOC                                                              \
    (FLUV__EXTENSION({                                                          \
@@ -50,5 +51,6 @@ typedef struct fluv_loc {
 #else
 # define FLUV_LOC ((const fluv_loc_t*) 0)
 #endif
+/* clang-format on */
 
 #endif /* FLUV_MACROS_H */

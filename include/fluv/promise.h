@@ -28,8 +28,8 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD
 int fluv_promise_new_loc(fluv_promise_t** out_promise,
                          fluv_future_t** out_future,
                          const fluv_loc_t* loc);
-#define fluv_promise_new(out_promise, out_future) \
-  fluv_promise_new_loc((out_promise), (out_future), FLUV_LOC)
+#define fluv_promise_new(out_promise, out_future)                              \
+ fluv_promise_new_loc((out_promise), (out_future), FLUV_LOC)
 
 /**
  * Answer a promise. The first answer counts.

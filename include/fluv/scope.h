@@ -55,8 +55,8 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
                            const fluv_loc_t* loc);
 #define fluv_scope_add(scope, f) fluv_scope_add_loc((scope), (f), FLUV_LOC)
 /* A task as a child. */
-#define fluv_scope_spawn(scope, fn, arg) \
-  fluv_scope_add_loc((scope), fluv_spawn((fn), (arg)), FLUV_LOC)
+#define fluv_scope_spawn(scope, fn, arg)                                       \
+ fluv_scope_add_loc((scope), fluv_spawn((fn), (arg)), FLUV_LOC)
 
 /**
  * Cancel all children, present and to come.

@@ -45,8 +45,8 @@ fluv_future_t* fluv_read_loc(fluv_stream_t* stream,
                              void* buf,
                              size_t len,
                              const fluv_loc_t* loc);
-#define fluv_read(stream, buf, len) \
-  fluv_read_loc((stream), (buf), (len), FLUV_LOC)
+#define fluv_read(stream, buf, len)                                            \
+ fluv_read_loc((stream), (buf), (len), FLUV_LOC)
 
 /**
  * Read until the buffer is full.
@@ -67,8 +67,8 @@ fluv_future_t* fluv_read_exact_loc(fluv_stream_t* stream,
                                    void* buf,
                                    size_t len,
                                    const fluv_loc_t* loc);
-#define fluv_read_exact(stream, buf, len) \
-  fluv_read_exact_loc((stream), (buf), (len), FLUV_LOC)
+#define fluv_read_exact(stream, buf, len)                                      \
+ fluv_read_exact_loc((stream), (buf), (len), FLUV_LOC)
 
 /**
  * Read what is there without waiting.
@@ -108,8 +108,8 @@ fluv_future_t* fluv_write_all_loc(fluv_stream_t* stream,
                                   const void* buf,
                                   size_t len,
                                   const fluv_loc_t* loc);
-#define fluv_write_all(stream, buf, len) \
-  fluv_write_all_loc((stream), (buf), (len), FLUV_LOC)
+#define fluv_write_all(stream, buf, len)                                       \
+ fluv_write_all_loc((stream), (buf), (len), FLUV_LOC)
 
 /**
  * Write several pieces in one go. Otherwise as fluv_write_all().
@@ -130,8 +130,8 @@ fluv_future_t* fluv_writev_all_loc(fluv_stream_t* stream,
                                    const fluv_buf_t* bufs,
                                    size_t n,
                                    const fluv_loc_t* loc);
-#define fluv_writev_all(stream, bufs, n) \
-  fluv_writev_all_loc((stream), (bufs), (n), FLUV_LOC)
+#define fluv_writev_all(stream, bufs, n)                                       \
+ fluv_writev_all_loc((stream), (bufs), (n), FLUV_LOC)
 
 /**
  * Write what the kernel takes now, without waiting.

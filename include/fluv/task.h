@@ -26,8 +26,8 @@ typedef struct fluv_task_options {
   bool float_control;
 } fluv_task_options_t;
 
-#define FLUV_TASK_OPTIONS_INIT \
-  { sizeof(fluv_task_options_t), NULL, 0, NULL, false }
+#define FLUV_TASK_OPTIONS_INIT                                                 \
+ { sizeof(fluv_task_options_t), NULL, 0, NULL, false }
 
 /**
  * Start a task on this thread's loop.
@@ -58,8 +58,8 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
                               const fluv_task_options_t* options,
                               const fluv_loc_t* loc);
 #define fluv_spawn(fn, arg) fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC)
-#define fluv_spawn_with(fn, arg, options) \
-  fluv_spawn_loc((fn), (arg), (options), FLUV_LOC)
+#define fluv_spawn_with(fn, arg, options)                                      \
+ fluv_spawn_loc((fn), (arg), (options), FLUV_LOC)
 
 /**
  * Let all other ready tasks run first.

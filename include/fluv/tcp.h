@@ -36,10 +36,8 @@ typedef struct fluv_tcp_options {
   uint64_t timeout_ms;
 } fluv_tcp_options_t;
 
-#define FLUV_TCP_OPTIONS_INIT                                         \
-  {                                                                   \
-    sizeof(fluv_tcp_options_t), 0, false, false, false, 0, 0, 0, 0 \
-  }
+#define FLUV_TCP_OPTIONS_INIT                                                  \
+ { sizeof(fluv_tcp_options_t), 0, false, false, false, 0, 0, 0, 0 }
 
 /**
  * Listen for connections.
@@ -84,8 +82,8 @@ FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
                                fluv_stream_t** out_stream,
                                const fluv_loc_t* loc);
-#define fluv_accept(listener, out_stream) \
-  fluv_accept_loc((listener), (out_stream), FLUV_LOC)
+#define fluv_accept(listener, out_stream)                                      \
+ fluv_accept_loc((listener), (out_stream), FLUV_LOC)
 
 /**
  * Stop listening. A waiting accept ends with FLUV_ECANCELED at once;
@@ -104,8 +102,8 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
 FLUV_EXTERN FLUV_LOOP_THREAD
 fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
                                        const fluv_loc_t* loc);
-#define fluv_listener_close(listener) \
-  fluv_listener_close_loc((listener), FLUV_LOC)
+#define fluv_listener_close(listener)                                          \
+ fluv_listener_close_loc((listener), FLUV_LOC)
 
 /**
  * Address that a listener listens at, with the port it was given.
@@ -145,8 +143,8 @@ fluv_future_t* fluv_tcp_connect_loc(const char* address,
                                     const fluv_tcp_options_t* options,
                                     fluv_stream_t** out_stream,
                                     const fluv_loc_t* loc);
-#define fluv_tcp_connect(address, options, out_stream) \
-  fluv_tcp_connect_loc((address), (options), (out_stream), FLUV_LOC)
+#define fluv_tcp_connect(address, options, out_stream)                         \
+ fluv_tcp_connect_loc((address), (options), (out_stream), FLUV_LOC)
 
 /**
  * Send small writes at once, or let them wait to be sent together.

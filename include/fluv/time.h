@@ -57,8 +57,8 @@ fluv_future_t* fluv_sleep_loc(uint64_t delay_ms, const fluv_loc_t* loc);
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_sleep_until_loc(uint64_t deadline_ns,
                                     const fluv_loc_t* loc);
-#define fluv_sleep_until(deadline_ns) \
-  fluv_sleep_until_loc((deadline_ns), FLUV_LOC)
+#define fluv_sleep_until(deadline_ns)                                          \
+ fluv_sleep_until_loc((deadline_ns), FLUV_LOC)
 
 /** Ticks at a steady rate. Made by fluv_interval_new(). */
 typedef struct fluv_interval fluv_interval_t;
@@ -103,8 +103,8 @@ fluv_interval_t* fluv_interval_new(uint64_t period_ms,
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
                                       const fluv_loc_t* loc);
-#define fluv_interval_tick(interval) \
-  fluv_interval_tick_loc((interval), FLUV_LOC)
+#define fluv_interval_tick(interval)                                           \
+ fluv_interval_tick_loc((interval), FLUV_LOC)
 
 /**
  * Start anew: the next tick comes one period from now.
@@ -164,9 +164,8 @@ int fluv_clock_resume(void);
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
-fluv_future_t* fluv_clock_advance_loc(uint64_t delay_ms,
-                                      const fluv_loc_t* loc);
-#define fluv_clock_advance(delay_ms) \
-  fluv_clock_advance_loc((delay_ms), FLUV_LOC)
+fluv_future_t* fluv_clock_advance_loc(uint64_t delay_ms, const fluv_loc_t* loc);
+#define fluv_clock_advance(delay_ms)                                           \
+ fluv_clock_advance_loc((delay_ms), FLUV_LOC)
 
 #endif /* FLUV_TIME_H */

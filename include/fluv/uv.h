@@ -48,11 +48,10 @@ bool fluv_uv_begin(uv_req_t* req, const fluv_loc_t* loc);
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_uv_started(uv_req_t* req, int err);
 
-#define FLUV_UV(req, call)                                   \
-  fluv_uv_started((uv_req_t*) (req),                         \
-                  fluv_uv_begin((uv_req_t*) (req), FLUV_LOC) \
-                      ? (call)                               \
-                      : FLUV_ENOMEM)
+#define FLUV_UV(req, call)                                                     \
+ fluv_uv_started(                                                              \
+     (uv_req_t*) (req),                                                        \
+     fluv_uv_begin((uv_req_t*) (req), FLUV_LOC) ? (call) : FLUV_ENOMEM)
 
 /**
  * Answer a request's future, from a callback of your own.

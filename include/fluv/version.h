@@ -11,9 +11,8 @@
 #define FLUV_VERSION_MINOR 1
 #define FLUV_VERSION_PATCH 0
 
-#define FLUV_VERSION_HEX                                   \
-  ((FLUV_VERSION_MAJOR << 16) | (FLUV_VERSION_MINOR << 8) | \
-   FLUV_VERSION_PATCH)
+#define FLUV_VERSION_HEX                                                       \
+ ((FLUV_VERSION_MAJOR << 16) | (FLUV_VERSION_MINOR << 8) | FLUV_VERSION_PATCH)
 
 /**
  * Version of the library that is linked in.

@@ -11,11 +11,11 @@ typedef struct fluv__list {
   struct fluv__list* prev;
 } fluv__list_t;
 
-#define fluv__container_of(ptr, type, member) \
-  ((type*) (void*) ((char*) (ptr) - offsetof(type, member)))
+#define fluv__container_of(ptr, type, member)                                  \
+ ((type*) (void*) ((char*) (ptr) -offsetof(type, member)))
 
-#define fluv__list_foreach(it, head) \
-  for ((it) = (head)->next; (it) != (head); (it) = (it)->next)
+#define fluv__list_foreach(it, head)                                           \
+ for ((it) = (head)->next; (it) != (head); (it) = (it)->next)
 
 static inline void fluv__list_init(fluv__list_t* head) {
   head->next = head;

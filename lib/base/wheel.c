@@ -15,7 +15,9 @@
 
 /* Entries of a slot that are looked at for the exact next tick. More would
  * make the look-up slow, fewer would wake the loop for nothing. */
-enum { MAX_LOOKS = 8 };
+enum {
+  MAX_LOOKS = 8
+};
 
 static unsigned slot_of(uint64_t tick, unsigned level) {
   return (unsigned) (tick >> (level * FLUV__WHEEL_BITS)) &
@@ -25,8 +27,7 @@ static unsigned slot_of(uint64_t tick, unsigned level) {
 static unsigned level_of(uint64_t now, uint64_t tick) {
   /* The low bits are set so that equal ticks give level 0, not clz(0). */
   uint64_t differ = (now ^ tick) | (FLUV__WHEEL_SLOTS - 1);
-  unsigned level =
-      (63 - (unsigned) __builtin_clzll(differ)) / FLUV__WHEEL_BITS;
+  unsigned level = (63 - (unsigned) __builtin_clzll(differ)) / FLUV__WHEEL_BITS;
 
   return level < FLUV__WHEEL_LEVELS ? level : FLUV__WHEEL_LEVELS - 1;
 }
@@ -116,7 +117,7 @@ uint64_t fluv__wheel_next(const fluv__wheel_t* wheel) {
   unsigned looks = 0;
   uint64_t start;
   uint64_t first = UINT64_MAX;
-  const fluv__list_t* link;
+  fluv__list_t* link;
 
   if (!fluv__list_is_empty(&wheel->due))
     return wheel->now;
@@ -125,9 +126,9 @@ uint64_t fluv__wheel_next(const fluv__wheel_t* wheel) {
     return start;
   /* The slot holds many ticks. Where it holds few entries, say exactly, so
    * that nobody is woken just to move them down. */
-  fluv__list_foreach(link, &wheel->slots[level][slot]) {
+  fluv__list_foreach (link, &wheel->slots[level][slot]) {
     const fluv__wheel_node_t* node =
-        fluv__container_of(link, const fluv__wheel_node_t, link);
+        fluv__container_of(link, fluv__wheel_node_t, link);
 
     if (++looks > MAX_LOOKS)
       return start;
@@ -136,7 +137,7 @@ uint64_t fluv__wheel_next(const fluv__wheel_t* wheel) {
   }
   /* At the top level all of them may be a round away, behind other slots. */
   return first - start < UINT64_C(1) << (level * FLUV__WHEEL_BITS) ? first
-                                                                    : start;
+                                                                   : start;
 }
 
 /* Go to the first tick of a slot and empty it, into `due` or downwards. */

@@ -27,8 +27,8 @@ typedef struct fluv__wheel_node {
 } fluv__wheel_node_t;
 
 typedef struct fluv__wheel {
-  uint64_t now;   /* everything before and at this tick is in `due` or out */
-  size_t count;   /* entries, with those in `due` */
+  uint64_t now; /* everything before and at this tick is in `due` or out */
+  size_t count; /* entries, with those in `due` */
   fluv__list_t due;
   uint64_t occupied[FLUV__WHEEL_LEVELS]; /* a bit for each slot */
   fluv__list_t slots[FLUV__WHEEL_LEVELS][FLUV__WHEEL_SLOTS];

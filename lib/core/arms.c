@@ -60,8 +60,9 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
     *out_failed = fluv__future_fail(FLUV_EINVAL, loc);
     return NULL;
   }
-  arms = (fluv__arms_t*) fluv__future_new(
-      ops, size + n * sizeof(fluv__arm_t), loc);
+  arms = (fluv__arms_t*) fluv__future_new(ops,
+                                          size + n * sizeof(fluv__arm_t),
+                                          loc);
   if (arms == NULL) {
     drop_all(futures, n, loc);
     *out_failed = fluv__future_none();

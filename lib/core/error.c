@@ -13,7 +13,7 @@ unsigned fluv_version(void) {
 }
 
 #define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
+#define TEXT(x)    TEXT_OF(x)
 
 const char* fluv_version_string(void) {
   return TEXT(FLUV_VERSION_MAJOR) "." TEXT(FLUV_VERSION_MINOR) "." TEXT(

@@ -70,7 +70,8 @@ static bool end(const char* what, bool is_shield) {
   fluv__task_t* task = fluv__task_require(what, NULL);
 
   if (task->frames == NULL || task->frames->is_shield != is_shield)
-    fluv__die("%s without its begin being the innermost, in task \"%s\"", what,
+    fluv__die("%s without its begin being the innermost, in task \"%s\"",
+              what,
               fluv__task_name(task));
   return end_innermost(task);
 }

@@ -116,10 +116,13 @@ void fluv__take_odd(fluv_future_t* f, const fluv_loc_t* loc) {
   /* One that is done keeps its result, not the place it was taken at. */
   if (f->state == FLUV__DONE)
     fluv__die("future used twice: made at %s, used again at %s", made, again);
-  fluv__loc_format((const fluv_loc_t*) (intptr_t) f->result, used,
+  fluv__loc_format((const fluv_loc_t*) (intptr_t) f->result,
+                   used,
                    sizeof(used));
-  fluv__die("future used twice: made at %s, used at %s, used again at %s", made,
-            used, again);
+  fluv__die("future used twice: made at %s, used at %s, used again at %s",
+            made,
+            used,
+            again);
 }
 
 /* A question about a future, or a request that does not take it over. */
@@ -134,9 +137,11 @@ static void check_borrow(const fluv_future_t* f, const char* what) {
   if (f->loop != fluv__loop)
     fluv__wrong_thread(f->loop, what, f->loc, NULL);
   if (f->state == FLUV__FREED)
-    fluv__die("%s: the future was used before: made at %s, used at %s", what,
+    fluv__die("%s: the future was used before: made at %s, used at %s",
+              what,
               fluv__loc_format(f->loc, made, sizeof(made)),
-              fluv__loc_format((const fluv_loc_t*) (intptr_t) f->result, used,
+              fluv__loc_format((const fluv_loc_t*) (intptr_t) f->result,
+                               used,
                                sizeof(used)));
 }
 
@@ -151,8 +156,7 @@ void fluv__cancel(fluv_future_t* f) {
 }
 
 void fluv__future_unwanted(fluv_future_t* f) {
-  if ((f->flags & FLUV__REPORT) && f->result < 0 &&
-      f->result != FLUV_ECANCELED)
+  if ((f->flags & FLUV__REPORT) && f->result < 0 && f->result != FLUV_ECANCELED)
     fluv__unhandled(f);
   fluv__future_free(f, NULL);
 }
@@ -216,7 +220,9 @@ uint64_t fluv_future_get_id(const fluv_future_t* f) {
 }
 
 int fluv_future_describe(const fluv_future_t* f, char* buf, size_t size) {
-  static const char* const states[] = { "not started", "under way", "done",
+  static const char* const states[] = { "not started",
+                                        "under way",
+                                        "done",
                                         "freed" };
   char made[FLUV__LOC_SIZE];
   char more[FLUV__LOC_SIZE + 64] = "";
@@ -224,8 +230,13 @@ int fluv_future_describe(const fluv_future_t* f, char* buf, size_t size) {
   check_borrow(f, "fluv_future_describe");
   if (f->ops->describe != NULL)
     f->ops->describe(f, more, sizeof(more));
-  return snprintf(buf, size, "%s #%" PRIu64 "%s%s, %s, made at %s",
-                  f->ops->kind, f->id, more[0] == '\0' ? "" : " ", more,
+  return snprintf(buf,
+                  size,
+                  "%s #%" PRIu64 "%s%s, %s, made at %s",
+                  f->ops->kind,
+                  f->id,
+                  more[0] == '\0' ? "" : " ",
+                  more,
                   states[f->state],
                   fluv__loc_format(f->loc, made, sizeof(made)));
 }

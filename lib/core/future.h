@@ -52,7 +52,12 @@ struct fluv__ops {
   void (*describe)(const fluv_future_t* f, char* buf, size_t size);
 };
 
-enum { FLUV__COLD, FLUV__PENDING, FLUV__DONE, FLUV__FREED };
+enum {
+  FLUV__COLD,
+  FLUV__PENDING,
+  FLUV__DONE,
+  FLUV__FREED
+};
 
 enum {
   FLUV__TAKEN = 1 << 0,     /* taken over by somebody */

@@ -23,15 +23,16 @@
 #endif
 
 #define FLUV__ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define fluv__likely(x) __builtin_expect(!!(x), 1)
-#define fluv__unlikely(x) __builtin_expect(!!(x), 0)
-#define FLUV__NORETURN __attribute__((noreturn, cold))
-#define FLUV__PRINTF(a, b) __attribute__((format(printf, a, b)))
+#define fluv__likely(x)     __builtin_expect(!!(x), 1)
+#define fluv__unlikely(x)   __builtin_expect(!!(x), 0)
+#define FLUV__NORETURN      __attribute__((noreturn, cold))
+#define FLUV__PRINTF(a, b)  __attribute__((format(printf, a, b)))
 
 /* An invariant of fluv's own; checked in debug builds. */
 #if FLUV_DEBUG
-# define fluv__assert(cond) \
-   ((cond) ? (void) 0 : fluv__die("%s:%d: not so: %s", __FILE__, __LINE__, #cond))
+# define fluv__assert(cond)                                                    \
+  ((cond) ? (void) 0                                                           \
+          : fluv__die("%s:%d: not so: %s", __FILE__, __LINE__, #cond))
 #else
 # define fluv__assert(cond) ((void) 0)
 #endif

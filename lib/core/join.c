@@ -53,16 +53,17 @@ static const fluv__ops_t try_join_ops = {
   .describe = fluv__arms_describe,
 };
 
-static fluv_future_t* join_new(
-    const fluv__ops_t* ops,
-    void (*on_end)(fluv__arms_t* arms, size_t index, int64_t result),
-    fluv_future_t* const* futures,
-    size_t n,
-    int64_t* results,
-    const fluv_loc_t* loc) {
+static fluv_future_t* join_new(const fluv__ops_t* ops,
+                               void (*on_end)(fluv__arms_t* arms,
+                                              size_t index,
+                                              int64_t result),
+                               fluv_future_t* const* futures,
+                               size_t n,
+                               int64_t* results,
+                               const fluv_loc_t* loc) {
   fluv_future_t* failed;
-  join_op_t* op = (join_op_t*) fluv__arms_new(ops, sizeof(*op), futures, n, loc,
-                                              &failed);
+  join_op_t* op =
+      (join_op_t*) fluv__arms_new(ops, sizeof(*op), futures, n, loc, &failed);
 
   if (op == NULL)
     return failed;

@@ -28,17 +28,17 @@ static void end_close(fluv_joinset_t* set) {
   fluv_future_t* close = set->close;
 
   while (!fluv__list_is_empty(&set->group.ended))
-    fluv__group_remove(&set->group,
-                       fluv__container_of(set->group.ended.next, fluv__member_t,
-                                          link));
+    fluv__group_remove(
+        &set->group,
+        fluv__container_of(set->group.ended.next, fluv__member_t, link));
   fluv__free(set);
   fluv__complete(close, 0);
 }
 
 /* Give the first result to whoever waits for it. */
 static void take_first(fluv_joinset_t* set, next_op_t* op) {
-  fluv__member_t* member = fluv__container_of(set->group.ended.next,
-                                              fluv__member_t, link);
+  fluv__member_t* member =
+      fluv__container_of(set->group.ended.next, fluv__member_t, link);
 
   if (op->out_result != NULL)
     *op->out_result = member->result;

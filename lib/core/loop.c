@@ -17,9 +17,15 @@
 __thread fluv_loop_t* fluv__loop;
 
 /* fluv's handles in a loop: async, check, idle, timer. */
-enum { OWN_HANDLES = 4 };
+enum {
+  OWN_HANDLES = 4
+};
 
-enum { DEFAULT_TURN_COUNT = 1024, DEFAULT_TURN_US = 1000, MAX_TURN_US = 1000000 };
+enum {
+  DEFAULT_TURN_COUNT = 1024,
+  DEFAULT_TURN_US = 1000,
+  MAX_TURN_US = 1000000
+};
 
 fluv_loop_t* fluv_loop_current(void) {
   return fluv__loop;
@@ -42,12 +48,18 @@ void fluv__wrong_thread(const fluv_loop_t* home,
   char threads[64];
 
   if (home == NULL)
-    fluv__die("%s used at %s on a thread without a loop", what,
+    fluv__die("%s used at %s on a thread without a loop",
+              what,
               fluv__loc_format(used, used_at, sizeof(used_at)));
-  snprintf(threads, sizeof(threads), "%#lx, used on thread %#lx",
-           (unsigned long) home->thread, (unsigned long) pthread_self());
-  fluv__die("%s belongs to the loop of thread %s; made at %s, used at %s", what,
-            threads, fluv__loc_format(made, made_at, sizeof(made_at)),
+  snprintf(threads,
+           sizeof(threads),
+           "%#lx, used on thread %#lx",
+           (unsigned long) home->thread,
+           (unsigned long) pthread_self());
+  fluv__die("%s belongs to the loop of thread %s; made at %s, used at %s",
+            what,
+            threads,
+            fluv__loc_format(made, made_at, sizeof(made_at)),
             fluv__loc_format(used, used_at, sizeof(used_at)));
 }
 
@@ -204,13 +216,15 @@ void fluv__loop_cancel_tasks(fluv_loop_t* loop) {
   fluv__list_t* it;
 
   /* Cancelling makes tasks ready; none runs, so none leaves the list. */
-  fluv__list_foreach(it, &loop->tasks)
+  fluv__list_foreach (it, &loop->tasks)
     fluv__cancel(&fluv__container_of(it, fluv__task_t, all)->base);
 }
 
 /* Rounds of cancelled tasks cleaning up that fluv_loop_close() waits for; one
  * that yields for ever must not keep it. */
-enum { CLOSE_ROUNDS = 16 };
+enum {
+  CLOSE_ROUNDS = 16
+};
 
 int fluv_loop_close(void) {
   fluv_loop_t* loop = fluv__loop;

@@ -41,7 +41,7 @@ typedef struct fluv__turn {
 
 struct fluv_loop {
   /* Hot: what an await, a spawn and a switch touch. */
-  fluv__task_t* current; /* running task; NULL on the thread's own stack */
+  fluv__task_t* current;     /* running task; NULL on the thread's own stack */
   fluv_future_t* ready_head; /* FIFO through future.next */
   fluv_future_t* ready_tail;
   unsigned turn_left; /* resumes until the clock is looked at */

@@ -15,7 +15,9 @@
 #include "core/task.h"
 
 /* Room for the handler and for sanitizers' own, if they are chained to. */
-enum { ALT_STACK_SIZE = 64 * 1024 };
+enum {
+  ALT_STACK_SIZE = 64 * 1024
+};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction previous_segv;
@@ -70,8 +72,7 @@ static bool is_overflow(const fluv__task_t* task, const void* address) {
 }
 
 static void on_fault(int signum, siginfo_t* info, void* context) {
-  struct sigaction* before =
-      signum == SIGSEGV ? &previous_segv : &previous_bus;
+  struct sigaction* before = signum == SIGSEGV ? &previous_segv : &previous_bus;
   const fluv_loop_t* loop = fluv__loop;
 
   if (loop != NULL && is_overflow(loop->current, info->si_addr)) {

@@ -4,7 +4,9 @@
 
 /* Bytes of a chunk. Smaller: more calls of malloc; larger: a loop with one
  * future of a kind holds more than it uses. */
-enum { CHUNK_SIZE = 16 * 1024 };
+enum {
+  CHUNK_SIZE = 16 * 1024
+};
 
 struct fluv__pool_chunk {
   fluv__pool_chunk_t* next;
@@ -130,7 +132,7 @@ void fluv__pool_each(fluv__pool_t* pool,
 #if !FLUV__POOL_SINGLE
   each_in_chunks(pool, fn, arg);
 #endif
-  fluv__list_foreach(it, &pool->singles)
+  fluv__list_foreach (it, &pool->singles)
     fn((fluv_future_t*) (void*) fluv__container_of(it, single_t, link)->future,
        arg);
 }

@@ -19,7 +19,11 @@
 #include "base/atomic.h"
 #include "core/loop.h"
 
-enum { ANSWERED = 1 << 0, GONE = 1 << 1, CANCELLED = 1 << 2 };
+enum {
+  ANSWERED = 1 << 0,
+  GONE = 1 << 1,
+  CANCELLED = 1 << 2
+};
 
 struct fluv_promise {
   fluv__inbox_node_t node; /* a result on its way */

@@ -11,7 +11,9 @@ typedef struct report {
 } report_t;
 
 /* A loop may have a million: enough are shown to see what they are. */
-enum { MOST_LINES = 20 };
+enum {
+  MOST_LINES = 20
+};
 
 static void report_future(fluv_future_t* f, void* arg) {
   report_t* report = arg;
@@ -44,12 +46,14 @@ size_t fluv__report_alive(fluv_loop_t* loop, const char* why) {
 
   if (loop->pool.live > 0)
     fluv__pool_each(&loop->pool, report_future, &report);
-  fluv__list_foreach(it, &loop->handles) {
+  fluv__list_foreach (it, &loop->handles) {
     const fluv__handle_t* handle = fluv__container_of(it, fluv__handle_t, link);
     char place[FLUV__LOC_SIZE];
 
     if (++report.count <= MOST_LINES)
-      fluv__warn("%s %s, made at %s", why, handle->kind,
+      fluv__warn("%s %s, made at %s",
+                 why,
+                 handle->kind,
                  fluv__loc_format(handle->loc, place, sizeof(place)));
   }
   report_rest(&report);

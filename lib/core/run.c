@@ -71,9 +71,10 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   int64_t result;
 
   if (loop != NULL && (loop->draining || loop->blocking))
-    fluv__die("fluv_block_on() inside a task, a continuation or another "
-              "fluv_block_on(), at %s",
-              fluv__loc_format(loc, place, sizeof(place)));
+    fluv__die(
+        "fluv_block_on() inside a task, a continuation or another "
+        "fluv_block_on(), at %s",
+        fluv__loc_format(loc, place, sizeof(place)));
   fluv__take(f, loop, loc);
   if (loop == NULL)
     return f->result;

@@ -21,8 +21,7 @@ static void on_end(fluv__group_t* group, fluv__member_t* member) {
     scope->error = result;
     cancel_children(scope);
   }
-  if (group->count == 0 && scope->ending &&
-      scope->ended.state == FLUV__PENDING)
+  if (group->count == 0 && scope->ending && scope->ended.state == FLUV__PENDING)
     fluv__complete(&scope->ended, 0);
 }
 
@@ -70,8 +69,10 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
     return FLUV_EINVAL;
   }
   if (scope->task->base.loop != fluv__loop)
-    fluv__wrong_thread(scope->task->base.loop, "fluv_scope_add()",
-                       scope->task->base.loc, loc);
+    fluv__wrong_thread(scope->task->base.loop,
+                       "fluv_scope_add()",
+                       scope->task->base.loc,
+                       loc);
   if (f->state == FLUV__DONE && f->result < 0)
     result = f->result;
   if (scope->cancelled)
@@ -87,8 +88,10 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
 
 void fluv_scope_cancel(fluv_scope_t* scope) {
   if (scope->task->base.loop != fluv__loop)
-    fluv__wrong_thread(scope->task->base.loop, "fluv_scope_cancel()",
-                       scope->task->base.loc, NULL);
+    fluv__wrong_thread(scope->task->base.loop,
+                       "fluv_scope_cancel()",
+                       scope->task->base.loc,
+                       NULL);
   cancel_children(scope);
 }
 

@@ -13,8 +13,8 @@ typedef struct select_op {
 
 static void select_end(fluv__arms_t* arms, size_t index, int64_t result) {
   select_op_t* op = (select_op_t*) arms;
-  bool counts = result >= 0 ||
-                ((op->flags & FLUV_SELECT_OK) == 0 && !arms->stopped);
+  bool counts =
+      result >= 0 || ((op->flags & FLUV_SELECT_OK) == 0 && !arms->stopped);
 
   if (op->winner != NO_WINNER)
     return;
@@ -64,8 +64,8 @@ fluv_future_t* fluv_select_loc(fluv_future_t* const* futures,
   const unsigned known = FLUV_SELECT_BIASED | FLUV_SELECT_OK;
   bool bad = n == 0 || (flags & ~known) != 0;
   fluv_future_t* failed;
-  select_op_t* op = (select_op_t*) fluv__arms_new(
-      &select_ops, sizeof(*op), futures, n, loc, &failed);
+  select_op_t* op = (select_op_t*)
+      fluv__arms_new(&select_ops, sizeof(*op), futures, n, loc, &failed);
 
   if (op == NULL)
     return failed;

@@ -24,9 +24,9 @@
 #ifdef HAVE_VALGRIND_VALGRIND_H
 # include <valgrind/valgrind.h>
 #else
-# define RUNNING_ON_VALGRIND 0
+# define RUNNING_ON_VALGRIND               0
 # define VALGRIND_STACK_REGISTER(low, top) 0
-# define VALGRIND_STACK_DEREGISTER(id) ((void) (id))
+# define VALGRIND_STACK_DEREGISTER(id)     ((void) (id))
 #endif
 
 #include "core/switch.h"
@@ -108,9 +108,8 @@ static void slab_free(fluv__slab_t* slab, unsigned bits) {
 
   if (FLUV_TSAN || RUNNING_ON_VALGRIND)
     for (i = 0; i < slab->used; i++)
-      stack_forget((fluv__stack_t*) (void*) (slab->memory +
-                                             (i + 1) * stride(bits)) -
-                   1);
+      stack_forget(
+          (fluv__stack_t*) (void*) (slab->memory + (i + 1) * stride(bits)) - 1);
   fluv__list_remove(&slab->link);
   munmap(slab->memory, slab->bytes);
   fluv__free(slab);
@@ -121,9 +120,9 @@ void fluv__stack_cache_deinit(fluv__stack_cache_t* cache) {
 
   for (i = 0; i < FLUV__STACK_CLASSES; i++)
     while (!fluv__list_is_empty(&cache->classes[i].slabs))
-      slab_free(fluv__container_of(cache->classes[i].slabs.next, fluv__slab_t,
-                                   link),
-                i + FLUV__STACK_MIN_BITS);
+      slab_free(
+          fluv__container_of(cache->classes[i].slabs.next, fluv__slab_t, link),
+          i + FLUV__STACK_MIN_BITS);
 }
 
 static unsigned next_count(fluv__stack_cache_t* cache, unsigned bits) {
@@ -144,8 +143,12 @@ static fluv__slab_t* slab_new(fluv__stack_cache_t* cache, unsigned bits) {
     return NULL;
   slab->count = next_count(cache, bits);
   slab->bytes = slab->count * stride(bits);
-  slab->memory = mmap(NULL, slab->bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  slab->memory = mmap(NULL,
+                      slab->bytes,
+                      PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                      -1,
+                      0);
   if (slab->memory == MAP_FAILED) {
     fluv__free(slab);
     return NULL;
@@ -184,9 +187,8 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
   stack->bits = bits;
   stack->ctx.bottom = stack->low;
   stack->ctx.size = (size_t) ((char*) stack - stack->low);
-  stack->valgrind_id = RUNNING_ON_VALGRIND
-                           ? VALGRIND_STACK_REGISTER(stack->low, stack)
-                           : 0;
+  stack->valgrind_id =
+      RUNNING_ON_VALGRIND ? VALGRIND_STACK_REGISTER(stack->low, stack) : 0;
 #if FLUV_TSAN
   stack->ctx.fiber = __tsan_create_fiber(0);
 #endif
@@ -253,8 +255,7 @@ void fluv__stack_trim(fluv__stack_cache_t* cache) {
       fluv__slab_t* slab = fluv__container_of(it, fluv__slab_t, link);
 
       it = it->next;
-      if (slab->in_use != 0 ||
-          cache->classes[i].free < slab->count + KEEP_FREE)
+      if (slab->in_use != 0 || cache->classes[i].free < slab->count + KEEP_FREE)
         continue;
       cache->classes[i].free -= slab->count;
       slab_free(slab, i + FLUV__STACK_MIN_BITS);

@@ -32,8 +32,8 @@ static inline __attribute__((always_inline)) void fluv__switch(void** save,
   fluv__saved_t here;
   fluv__saved_t* from = &here;
 
-  *save = from;
   __asm__ volatile(
+      "movq %0, (%2)\n\t"
       "leaq 1f(%%rip), %%rax\n\t"
       "movq %%rsp, 0(%0)\n\t"
       "movq %%rax, 8(%0)\n\t"
@@ -43,13 +43,45 @@ static inline __attribute__((always_inline)) void fluv__switch(void** save,
       "jmpq *8(%1)\n"
       "1:\n\t"
       "endbr64\n\t"
-      : "+D"(from), "+S"(to)
+      : "+D"(from), "+S"(to), "+d"(save)
       :
-      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
-        "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
-        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-        "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
-        "st(7)", "cc", "memory");
+      : "rax",
+        "rbx",
+        "rcx",
+        "r8",
+        "r9",
+        "r10",
+        "r11",
+        "r12",
+        "r13",
+        "r14",
+        "r15",
+        "xmm0",
+        "xmm1",
+        "xmm2",
+        "xmm3",
+        "xmm4",
+        "xmm5",
+        "xmm6",
+        "xmm7",
+        "xmm8",
+        "xmm9",
+        "xmm10",
+        "xmm11",
+        "xmm12",
+        "xmm13",
+        "xmm14",
+        "xmm15",
+        "st",
+        "st(1)",
+        "st(2)",
+        "st(3)",
+        "st(4)",
+        "st(5)",
+        "st(6)",
+        "st(7)",
+        "cc",
+        "memory");
 }
 
 #elif defined(__aarch64__)
@@ -59,9 +91,10 @@ static inline __attribute__((always_inline)) void fluv__switch(void** save,
   fluv__saved_t here;
   register fluv__saved_t* from __asm__("x0") = &here;
   register void* to __asm__("x1") = to_sp;
+  register void** at __asm__("x2") = save;
 
-  *save = from;
   __asm__ volatile(
+      "str x0, [x2]\n\t"
       "mrs x9, fpcr\n\t"
       "adr x10, 1f\n\t"
       "mov x11, sp\n\t"
@@ -77,18 +110,73 @@ static inline __attribute__((always_inline)) void fluv__switch(void** save,
       "br x10\n"
       "1:\n\t"
       "hint #36\n\t" /* bti j */
-      : "+r"(from), "+r"(to)
+      : "+r"(from), "+r"(to), "+r"(at)
       :
-      : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
-        "x13", "x14", "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23",
-        "x24", "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4",
-        "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
-        "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-        "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
+      : "x3",
+        "x4",
+        "x5",
+        "x6",
+        "x7",
+        "x8",
+        "x9",
+        "x10",
+        "x11",
+        "x12",
+        "x13",
+        "x14",
+        "x15",
+        "x16",
+        "x17",
+        "x19",
+        "x20",
+        "x21",
+        "x22",
+        "x23",
+        "x24",
+        "x25",
+        "x26",
+        "x27",
+        "x28",
+        "x30",
+        "v0",
+        "v1",
+        "v2",
+        "v3",
+        "v4",
+        "v5",
+        "v6",
+        "v7",
+        "v8",
+        "v9",
+        "v10",
+        "v11",
+        "v12",
+        "v13",
+        "v14",
+        "v15",
+        "v16",
+        "v17",
+        "v18",
+        "v19",
+        "v20",
+        "v21",
+        "v22",
+        "v23",
+        "v24",
+        "v25",
+        "v26",
+        "v27",
+        "v28",
+        "v29",
+        "v30",
+        "v31",
+        "cc",
+        "memory");
 }
 
 #else
-# error "no switch in assembly for this machine: configure --with-switch=ucontext"
+# error                                                                        \
+     "no switch in assembly for this machine: configure --with-switch=ucontext"
 #endif
 
 #endif /* FLUV_CORE_SWITCH_ASM_H */

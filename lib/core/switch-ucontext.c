@@ -17,8 +17,7 @@ void fluv__switch(void** save, void* to) {
 
 void* fluv__switch_init(char* low, char* top, void (*entry)(void)) {
   char* place = top - sizeof(ucontext_t);
-  ucontext_t* context =
-      (ucontext_t*) ((uintptr_t) place & ~(uintptr_t) 63);
+  ucontext_t* context = (ucontext_t*) ((uintptr_t) place & ~(uintptr_t) 63);
 
   if (getcontext(context) != 0)
     fluv__die("getcontext failed");

@@ -36,7 +36,8 @@ static inline void fluv__switch_stack(void** save,
                                       const fluv__ctx_t* to,
                                       bool dying) {
 #if FLUV_ASAN
-  __sanitizer_start_switch_fiber(dying ? NULL : &from->fake, to->bottom,
+  __sanitizer_start_switch_fiber(dying ? NULL : &from->fake,
+                                 to->bottom,
                                  to->size);
 #endif
 #if FLUV_TSAN

@@ -146,7 +146,8 @@ fluv__task_t* fluv__task_require(const char* what, const fluv_loc_t* loc) {
   char place[FLUV__LOC_SIZE];
 
   if (fluv__unlikely(loop == NULL || loop->current == NULL))
-    fluv__die("%s outside a task, at %s", what,
+    fluv__die("%s outside a task, at %s",
+              what,
               fluv__loc_format(loc, place, sizeof(place)));
   return loop->current;
 }
@@ -235,7 +236,10 @@ static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
   char place[FLUV__LOC_SIZE];
 
   if (task->waiting != NULL)
-    snprintf(buf, size, "\"%s\" waiting for %s at %s", fluv__task_name(task),
+    snprintf(buf,
+             size,
+             "\"%s\" waiting for %s at %s",
+             fluv__task_name(task),
              task->waiting->ops->kind,
              fluv__loc_format(task->await_loc, place, sizeof(place)));
   else

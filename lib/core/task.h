@@ -45,7 +45,9 @@ struct fluv__task {
 
 /* Ready awaits in a row before a task gives way. Fewer cost more switches,
  * more let one task hold the loop for longer. */
-enum { FLUV__BUDGET = 128 };
+enum {
+  FLUV__BUDGET = 128
+};
 
 extern const fluv__ops_t fluv__task_ops;
 

@@ -11,7 +11,11 @@
  */
 #include "core/loop.h"
 
-typedef enum then_mode { THEN, CATCH, FINALLY } then_mode_t;
+typedef enum then_mode {
+  THEN,
+  CATCH,
+  FINALLY
+} then_mode_t;
 
 typedef struct then_op {
   fluv_future_t base;

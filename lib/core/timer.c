@@ -12,7 +12,9 @@
 
 /* With a paused clock, how often the loop looks whether only sleeps are left,
  * when nothing else makes it turn. */
-enum { PAUSED_TURN_MS = 1 };
+enum {
+  PAUSED_TURN_MS = 1
+};
 
 static uint64_t ms_up(uint64_t ns) {
   return ns / NS_PER_MS + (ns % NS_PER_MS != 0);
@@ -148,8 +150,10 @@ static void set_uv(fluv_loop_t* loop, uint64_t next) {
   uv_update_time(loop->uv);
   timers->armed_for = next;
   /* At least 1: a timer of 0 may run before the loop polls. */
-  uv_timer_start(&timers->uv, on_uv_timer,
-                 due_ms > uv_now(loop->uv) ? due_ms - uv_now(loop->uv) : 1, 0);
+  uv_timer_start(&timers->uv,
+                 on_uv_timer,
+                 due_ms > uv_now(loop->uv) ? due_ms - uv_now(loop->uv) : 1,
+                 0);
 }
 
 void fluv__timers_sync(fluv_loop_t* loop) {
@@ -233,10 +237,9 @@ static void advance_start(fluv_future_t* f) {
     return;
   }
   timers->advance = f;
-  timers->advance_to =
-      op->delay_ms > room / NS_PER_MS
-          ? UINT64_MAX
-          : timers->paused_ns + op->delay_ms * NS_PER_MS;
+  timers->advance_to = op->delay_ms > room / NS_PER_MS
+                           ? UINT64_MAX
+                           : timers->paused_ns + op->delay_ms * NS_PER_MS;
   fluv__loop_kick(f->loop);
 }
 

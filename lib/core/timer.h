@@ -29,14 +29,14 @@ struct fluv__timer {
 typedef struct fluv__timers {
   fluv__wheel_t wheel;
   fluv__list_t fresh;
-  size_t count;         /* armed, fresh or set */
-  uv_timer_t uv;        /* wakes the loop for the wheel's next tick */
-  uint64_t armed_for;   /* tick that uv is set for; UINT64_MAX: none */
-  bool refd;            /* does uv keep the loop alive */
-  bool dirty;           /* something was armed since the last sync */
-  bool paused;          /* the clock is in a test's hand */
-  uint64_t paused_ns;   /* what it shows */
-  uint64_t offset_ns;   /* what it is ahead of uv_hrtime() while it runs */
+  size_t count;           /* armed, fresh or set */
+  uv_timer_t uv;          /* wakes the loop for the wheel's next tick */
+  uint64_t armed_for;     /* tick that uv is set for; UINT64_MAX: none */
+  bool refd;              /* does uv keep the loop alive */
+  bool dirty;             /* something was armed since the last sync */
+  bool paused;            /* the clock is in a test's hand */
+  uint64_t paused_ns;     /* what it shows */
+  uint64_t offset_ns;     /* what it is ahead of uv_hrtime() while it runs */
   fluv_future_t* advance; /* a fluv_clock_advance() under way */
   uint64_t advance_to;    /* and where it leads, in ns */
 } fluv__timers_t;

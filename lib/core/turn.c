@@ -23,7 +23,7 @@ enum {
 /* A chunk should take between these. Shorter: the clock costs too much.
  * Longer: the bound in time becomes coarse. */
 #define SHORT_CHUNK_NS UINT64_C(50000)
-#define LONG_CHUNK_NS UINT64_C(200000)
+#define LONG_CHUNK_NS  UINT64_C(200000)
 
 static unsigned take_chunk(fluv__turn_t* turn, unsigned chunk) {
   if (chunk > turn->left)
@@ -130,8 +130,9 @@ static void report_stuck(fluv_loop_t* loop) {
       loop->stuck_reported || uv_loop_alive(loop->uv))
     return;
   loop->stuck_reported = true;
-  fluv__report_tasks(loop, "the loop has run out of work, and nothing can "
-                           "wake");
+  fluv__report_tasks(loop,
+                     "the loop has run out of work, and nothing can "
+                     "wake");
 }
 
 static void on_check(uv_check_t* handle) {

@@ -28,6 +28,8 @@ void fluv__unhandled(const fluv_future_t* f) {
   if (fn != NULL)
     fn(f->result, what, arg);
   else
-    fluv__warn("nobody reads that %s failed: %s (%s)", what,
-               fluv_strerror(f->result), fluv_err_name(f->result));
+    fluv__warn("nobody reads that %s failed: %s (%s)",
+               what,
+               fluv_strerror(f->result),
+               fluv_err_name(f->result));
 }

@@ -101,8 +101,10 @@ int fluv__address_format(const struct sockaddr_storage* address,
   }
   if (n < 0)
     return n;
-  n = snprintf(buf, size,
-               address->ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
+  n = snprintf(buf,
+               size,
+               address->ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u",
+               host,
                port);
   return n >= 0 && (size_t) n < size ? 0 : FLUV_ENOBUFS;
 }
@@ -192,7 +194,9 @@ static int stream_fd(const fluv_stream_t* stream, const char* what) {
 
 int fluv_tcp_set_nodelay(fluv_stream_t* stream, bool enable) {
   return fluv__set_option(stream_fd(stream, "fluv_tcp_set_nodelay()"),
-                          IPPROTO_TCP, TCP_NODELAY, enable);
+                          IPPROTO_TCP,
+                          TCP_NODELAY,
+                          enable);
 }
 
 int fluv_tcp_set_keepalive(fluv_stream_t* stream, unsigned delay_s) {

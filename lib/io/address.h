@@ -9,7 +9,10 @@
 #include "core/internal.h"
 
 /* The longest name of a host that DNS allows, and the longest port. */
-enum { FLUV__HOST_SIZE = 256, FLUV__PORT_SIZE = 6 };
+enum {
+  FLUV__HOST_SIZE = 256,
+  FLUV__PORT_SIZE = 6
+};
 
 typedef struct fluv__hostport {
   char host[FLUV__HOST_SIZE]; /* "" for every address */

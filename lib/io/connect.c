@@ -43,7 +43,7 @@ struct connect_op {
   lookup_t* lookup;            /* under way */
   attempt_t* attempt;          /* under way */
   fluv__timer_t limit;
-  int error; /* what the last address said */
+  int error;   /* what the last address said */
   bool passed; /* the limit */
 };
 
@@ -64,8 +64,8 @@ static void on_connect(uv_connect_t* req, int status) {
     return; /* cut: its stream is being closed */
   op->attempt = NULL;
   if (status == 0)
-    status = fluv__tcp_options_apply(fluv__stream_fd(stream),
-                                     &op->plan->options);
+    status =
+        fluv__tcp_options_apply(fluv__stream_fd(stream), &op->plan->options);
   if (status < 0) {
     op->error = status;
     fluv__stream_wait_end(stream);
@@ -91,7 +91,9 @@ static int try_address(connect_op_t* op, const struct sockaddr* address) {
   if (err < 0)
     goto fail;
   fluv__stream_wait_begin(attempt->stream);
-  err = uv_tcp_connect(&attempt->req, &attempt->stream->uv.tcp, address,
+  err = uv_tcp_connect(&attempt->req,
+                       &attempt->stream->uv.tcp,
+                       address,
                        on_connect);
   if (err < 0) {
     fluv__stream_wait_end(attempt->stream);
@@ -146,8 +148,12 @@ static int start_lookup(connect_op_t* op) {
     return FLUV_ENOMEM;
   memset(&hints, 0, sizeof(hints));
   hints.ai_socktype = SOCK_STREAM;
-  err = uv_getaddrinfo(op->base.loop->uv, &lookup->req, on_lookup,
-                       address->host, address->port, &hints);
+  err = uv_getaddrinfo(op->base.loop->uv,
+                       &lookup->req,
+                       on_lookup,
+                       address->host,
+                       address->port,
+                       &hints);
   if (err < 0) {
     fluv__free(lookup);
     return err;

@@ -23,7 +23,11 @@
 #include "io/reserve.h"
 #include "io/stream.h"
 
-enum { DEFAULT_BACKLOG = 511, FIRST_BACKOFF_MS = 10, MOST_BACKOFF_MS = 1000 };
+enum {
+  DEFAULT_BACKLOG = 511,
+  FIRST_BACKOFF_MS = 10,
+  MOST_BACKOFF_MS = 1000
+};
 
 struct fluv_listener {
   fluv__handle_t handle; /* in the loop's list */
@@ -110,9 +114,10 @@ static int listen_on(const struct sockaddr_storage* address,
   if (fd < 0)
     return fd;
   err = apply_listen_options(fd, address->ss_family, options);
-  if (err == 0 && (bind(fd, (const struct sockaddr*) address,
-                        fluv__address_len(address)) != 0 ||
-                   listen(fd, backlog) != 0))
+  if (err == 0 &&
+      (bind(fd, (const struct sockaddr*) address, fluv__address_len(address)) !=
+           0 ||
+       listen(fd, backlog) != 0))
     err = uv_translate_sys_error(errno);
   if (err == 0)
     return fd;
@@ -294,8 +299,7 @@ static void backoff_fire(fluv__timer_t* timer) {
 }
 
 static void on_poll(uv_poll_t* handle, int status, int events) {
-  fluv_listener_t* listener =
-      fluv__container_of(handle, fluv_listener_t, poll);
+  fluv_listener_t* listener = fluv__container_of(handle, fluv_listener_t, poll);
 
   (void) status;
   (void) events;

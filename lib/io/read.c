@@ -39,8 +39,7 @@ static void on_alloc(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
   if (op == NULL)
     *buf = uv_buf_init(NULL, 0);
   else
-    *buf = (uv_buf_t){ .base = op->buf + op->done,
-                       .len = op->len - op->done };
+    *buf = (uv_buf_t){ .base = op->buf + op->done, .len = op->len - op->done };
 }
 
 static void stop_reading(fluv_stream_t* stream) {

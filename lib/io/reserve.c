@@ -15,7 +15,9 @@
 
 /* Processes with more descriptors than this are ready to spend more: the
  * table then grows when it must. */
-enum { MOST = 16 * 1024 };
+enum {
+  MOST = 16 * 1024
+};
 
 static void on_poll(uv_poll_t* handle, int status, int events) {
   (void) handle;

@@ -255,7 +255,10 @@ fluv_future_t* fluv_reset_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
     return fluv_ready_loc(0, loc);
   fluv__stream_check(stream, "reset", loc);
   /* Closing then sends a reset; where this fails, it closes as ever. */
-  (void) setsockopt(fluv__stream_fd(stream), SOL_SOCKET, SO_LINGER, &at_once,
+  (void) setsockopt(fluv__stream_fd(stream),
+                    SOL_SOCKET,
+                    SO_LINGER,
+                    &at_once,
                     sizeof(at_once));
   return fluv_close_loc(stream, loc);
 }

@@ -19,7 +19,9 @@
 
 /* Most that fluv holds of a write that the kernel did not take at once. More
  * would cost memory per slow peer, less more wake-ups. */
-enum { FLUV__BOUNCE_SIZE = 16 * 1024 };
+enum {
+  FLUV__BOUNCE_SIZE = 16 * 1024
+};
 
 typedef struct fluv__bounce {
   uv_write_t req;
@@ -36,11 +38,11 @@ struct fluv_stream {
   fluv_loop_t* loop; /* NULL: unbound */
   int fd;            /* while unbound; else -1 */
   unsigned refs;
-  unsigned waiting;  /* operations that keep the loop alive */
+  unsigned waiting; /* operations that keep the loop alive */
   bool closed;
-  bool shut;         /* no more writes */
-  bool reading;      /* uv_read_start() is in force */
-  bool bouncing;     /* libuv has the bounce */
+  bool shut;          /* no more writes */
+  bool reading;       /* uv_read_start() is in force */
+  bool bouncing;      /* libuv has the bounce */
   uint64_t read_turn; /* turn of the last read that got something */
   uint64_t bytes_read;
   uint64_t bytes_written;

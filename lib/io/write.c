@@ -14,14 +14,16 @@
 
 /* Pieces of one system call. libuv allocates for more, and loses track of the
  * request if that fails. */
-enum { MOST_PIECES = 4 };
+enum {
+  MOST_PIECES = 4
+};
 
 typedef struct write_op {
   fluv_future_t base;
   fluv_stream_t* stream;
   const fluv_buf_t* bufs;
-  size_t count; /* of bufs */
-  size_t index; /* piece that is next */
+  size_t count;  /* of bufs */
+  size_t index;  /* piece that is next */
   size_t offset; /* in it */
   size_t done;
   size_t total;
@@ -56,8 +58,7 @@ static unsigned next_pieces(const write_op_t* op, uv_buf_t* out) {
 static void advance(write_op_t* op, size_t n) {
   op->done += n;
   op->stream->bytes_written += n;
-  while (op->index < op->count &&
-         n >= op->bufs[op->index].len - op->offset) {
+  while (op->index < op->count && n >= op->bufs[op->index].len - op->offset) {
     n -= op->bufs[op->index].len - op->offset;
     op->index++;
     op->offset = 0;
