@@ -33,13 +33,12 @@ static void then_end(then_op_t* op, int64_t result) {
   fluv__complete(&op->base, result);
 }
 
+/* Is it the function's turn, given what the source ended with? */
 static bool wants(const then_op_t* op, int64_t result) {
   if (op->fn == NULL)
     return false;
   if (op->mode == FINALLY)
     return true;
-  if (op->base.flags & FLUV__CANCELLED)
-    return false;
   return op->mode == THEN ? result >= 0 : result < 0;
 }
 
@@ -72,6 +71,10 @@ static void then_run(fluv_future_t* f) {
     then_end(op, op->source_result);
     return;
   }
+  if ((f->flags & FLUV__CANCELLED) && op->mode != FINALLY) {
+    then_end(op, FLUV_ECANCELED);
+    return;
+  }
   op->fn = NULL;
   next = fn(op->source_result, op->arg);
   if (next == NULL) {
@@ -83,7 +86,12 @@ static void then_run(fluv_future_t* f) {
     fluv__mute(next);
   if (f->flags & FLUV__CANCELLED)
     fluv__cancel(next);
-  then_wait(op, next);
+  op->source = next;
+  if (fluv__start_and_wait(next, &op->waiter))
+    return;
+  op->source_result = next->result;
+  fluv__future_free(next, f->loc);
+  then_end(op, op->source_result);
 }
 
 /* Set a flag on all continuations down the chain, without recursion. Returns
