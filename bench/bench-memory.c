@@ -75,11 +75,13 @@ static void run_idle_1m(double* values) {
 }
 
 const bench_t bench_memory_table[] = {
-  { BENCH_CHILD,
+  { BENCH_TASK,
+    true,
     run_idle,
     { { "idle_mem", "bytes" }, { "idle_mem_page_tables", "bytes" } },
     MANY_MB },
-  { BENCH_CHILD,
+  { BENCH_TASK,
+    true,
     run_idle_1m,
     { { "idle_mem_1m", "bytes" }, { "idle_mem_1m_page_tables", "bytes" } },
     MILLION_MB },

@@ -5,7 +5,7 @@
  *
  * A value is the median of the rounds, after one to warm up. A round during
  * which something else had the processor is thrown away and measured again, a
- * limited number of times. What counts memory or sleeps has a process of its
+ * for a limited time. What counts memory or sleeps has a process of its
  * own for each round, which nothing else has used before.
  */
 #include "bench.h"
@@ -21,14 +21,15 @@
 
 enum {
   ROUNDS = 5,
-  ROUNDS_MAX = 1000,
-  /* Measurements that may be thrown away for one round. */
-  RETRIES = 30
+  ROUNDS_MAX = 1000
 };
 
 /* A round in which the process had the processor for less than this share of
  * the time is not believed. */
 #define UNDISTURBED 0.97
+
+/* How long a round is measured anew until it is. */
+#define RETRY_NS UINT64_C(2000000000)
 
 typedef struct options {
   int rounds;
@@ -114,22 +115,34 @@ static bool is_wanted(const options_t* options, const char* name) {
 }
 
 static void print_value(const char* name, double value, const char* unit) {
-  printf("%s %.*f %s\n", name, value < 10 ? 2 : value < 100 ? 1 : 0, value,
+  printf("%s %.*f %s\n",
+         name,
+         value < 10    ? 2
+         : value < 100 ? 1
+                       : 0,
+         value,
          unit);
   fflush(stdout);
 }
 
-/* Measure one round of what runs in this process. */
+/* Measure one round of what runs in this process: once undisturbed, or as often
+ * as there is time for, and then what was disturbed least. */
 static void measure_here(rounds_t* rounds, double* values) {
-  int tries;
+  uint64_t end = read_clock(CLOCK_MONOTONIC) + RETRY_NS;
+  double best = 0;
 
-  for (tries = 0; tries <= RETRIES; tries++) {
+  do {
+    double again[BENCH_FIGURES] = { 0 };
+
     last_share = 1;
-    rounds->bench->run(values);
-    if (last_share >= UNDISTURBED)
-      return;
-  }
-  rounds->disturbed++;
+    rounds->bench->run(again);
+    if (last_share > best) {
+      best = last_share;
+      memcpy(values, again, sizeof(again));
+    }
+  } while (best < UNDISTURBED && read_clock(CLOCK_MONOTONIC) < end);
+  if (best < UNDISTURBED)
+    rounds->disturbed++;
 }
 
 /* The child's side: values in full, read by the parent. */
@@ -183,12 +196,12 @@ static int64_t run_rounds(void* arg) {
   rounds_t* rounds = arg;
   const bench_t* bench = rounds->bench;
   double values[BENCH_FIGURES];
-  int first = bench->place == BENCH_CHILD ? 0 : -1; /* -1: to warm up */
+  int first = bench->fresh ? 0 : -1; /* -1: to warm up */
   int i;
   int k;
 
   for (i = first; i < rounds->options->rounds; i++) {
-    if (bench->place == BENCH_CHILD)
+    if (bench->fresh)
       measure_child(rounds, values);
     else if (i < 0)
       bench->run(values);
@@ -215,12 +228,16 @@ static void report(rounds_t* rounds) {
         printf(" %.4g", rounds->values[k][i]);
       printf("\n");
     }
-    print_value(bench->figures[k].name, median(rounds->values[k], count),
+    print_value(bench->figures[k].name,
+                median(rounds->values[k], count),
                 bench->figures[k].unit);
   }
   if (rounds->disturbed > 0)
-    fprintf(stderr, "bench: %s: disturbed in %d of %d rounds\n",
-            bench->figures[0].name, rounds->disturbed, count);
+    fprintf(stderr,
+            "bench: %s: disturbed in %d of %d rounds\n",
+            bench->figures[0].name,
+            rounds->disturbed,
+            count);
 }
 
 /* MemAvailable in MiB; as good as unlimited where nobody says. */
@@ -243,11 +260,13 @@ static void run_bench(const bench_t* bench, const options_t* options) {
   rounds_t rounds = { bench, options, { values[0], values[1], values[2] }, 0 };
 
   if (bench->need_mb > available_mb()) {
-    fprintf(stderr, "bench: %s: skipped, it takes %u MiB of memory\n",
-            bench->figures[0].name, bench->need_mb);
+    fprintf(stderr,
+            "bench: %s: skipped, it takes %u MiB of memory\n",
+            bench->figures[0].name,
+            bench->need_mb);
     return;
   }
-  if (bench->place != BENCH_TASK)
+  if (bench->place != BENCH_TASK || bench->fresh)
     run_rounds(&rounds);
   else if (fluv_run(run_rounds, &rounds, NULL) != 0)
     bench_die("%s: fluv_run() has failed", bench->figures[0].name);
@@ -280,8 +299,10 @@ static void list(const bench_t* bench, const options_t* options) {
 
 static void run_child(const bench_t* bench, const options_t* options) {
   (void) options;
-  if (bench->place == BENCH_CHILD)
+  if (bench->fresh && bench->place == BENCH_TASK)
     fluv_run(child_main, (void*) (uintptr_t) bench, NULL);
+  else if (bench->fresh)
+    child_main((void*) (uintptr_t) bench);
 }
 
 static bool has_name(const char* name) {
@@ -298,11 +319,12 @@ static bool has_name(const char* name) {
 }
 
 static void usage(void) {
-  fputs("usage: bench [-l] [-v] [-r ROUNDS] [NAME]...\n"
-        "  -l  list the names\n"
-        "  -v  print the value of every round too\n"
-        "  -r  rounds, of which the median counts (default 5)\n",
-        stderr);
+  fputs(
+      "usage: bench [-l] [-v] [-r ROUNDS] [NAME]...\n"
+      "  -l  list the names\n"
+      "  -v  print the value of every round too\n"
+      "  -r  rounds, of which the median counts (default 5)\n",
+      stderr);
   exit(2);
 }
 
@@ -334,8 +356,7 @@ int main(int argc, char** argv) {
   options.name_count = argc - optind;
   for (i = 0; i < options.name_count; i++)
     if (!has_name(options.names[i]))
-      bench_die("there is no \"%s\"; -l lists what there is",
-                options.names[i]);
+      bench_die("there is no \"%s\"; -l lists what there is", options.names[i]);
   each(&options, only_list ? list : run_bench);
   return 0;
 }

@@ -6,17 +6,19 @@
 #include <fluv.h>
 
 /* Most figures that one measurement yields. */
-enum { BENCH_FIGURES = 3 };
+enum {
+  BENCH_FIGURES = 3
+};
 
 /* Where a measurement runs. */
 typedef enum bench_place {
-  BENCH_TASK,  /* in the main task of a loop that stays for all rounds */
-  BENCH_PLAIN, /* outside tasks, on a thread without a loop of fluv's */
-  BENCH_CHILD  /* in the main task of a process of its own, for each round */
+  BENCH_TASK, /* in the main task of a loop that stays for all rounds */
+  BENCH_PLAIN /* on a thread without a loop of fluv's */
 } bench_place_t;
 
 typedef struct bench {
   bench_place_t place;
+  bool fresh; /* in a process of its own, for each round */
   /* Measure once: fill in a value for each name. */
   void (*run)(double* values);
   struct {
@@ -55,7 +57,8 @@ void bench_die(const char* format, ...)
 /* For results that can only be wrong if the benchmark is. */
 static inline void bench_expect(int64_t result, int64_t expected) {
   if (__builtin_expect(result != expected, 0))
-    bench_die("a result is %lld instead of %lld", (long long) result,
+    bench_die("a result is %lld instead of %lld",
+              (long long) result,
               (long long) expected);
 }
 

@@ -25,6 +25,7 @@
 #define FLUV__ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define fluv__likely(x)     __builtin_expect(!!(x), 1)
 #define fluv__unlikely(x)   __builtin_expect(!!(x), 0)
+#define FLUV__NO_ASAN       __attribute__((no_sanitize_address))
 #define FLUV__NORETURN      __attribute__((noreturn, cold))
 #define FLUV__PRINTF(a, b)  __attribute__((format(printf, a, b)))
 

@@ -5,9 +5,9 @@
 
 #include "core/switch-asm.h"
 
-/* clang-format off: one register a line would fill the screen */
-static inline __attribute__((always_inline)) void fluv__switch(void** save,
-                                                               void* to_sp) {
+/* One register a line would fill the screen. */
+/* clang-format off */
+FLUV__SWITCH_INLINE void fluv__switch(void** save, void* to_sp) {
   fluv__saved_t here;
   register fluv__saved_t* from __asm__("x0") = &here;
   register void* to __asm__("x1") = to_sp;

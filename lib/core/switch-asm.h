@@ -17,6 +17,8 @@
 
 #include <stdint.h>
 
+#include "core/internal.h"
+
 /* A suspended stack; lies in the frame of whoever left it. */
 typedef struct fluv__saved {
   void* sp;
@@ -24,6 +26,11 @@ typedef struct fluv__saved {
   void* fp;
   uint64_t control; /* FPCR */
 } fluv__saved_t;
+
+/* Inlined, and without ASan's own stack frames: what is saved must lie on the
+ * stack that is left. */
+#define FLUV__SWITCH_INLINE                                                    \
+ __attribute__((always_inline)) FLUV__NO_ASAN static inline
 
 #if defined(__x86_64__)
 # include "core/switch-x86_64.h"

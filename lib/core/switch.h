@@ -30,11 +30,11 @@ void fluv__switch(void** save, void* to);
 void* fluv__switch_init(char* low, char* top, void (*entry)(void));
 
 /* Leave `from` for `to`; `dying`: for good. */
-static inline void fluv__switch_stack(void** save,
-                                      fluv__ctx_t* from,
-                                      void* to_sp,
-                                      const fluv__ctx_t* to,
-                                      bool dying) {
+FLUV__NO_ASAN static inline void fluv__switch_stack(void** save,
+                                                    fluv__ctx_t* from,
+                                                    void* to_sp,
+                                                    const fluv__ctx_t* to,
+                                                    bool dying) {
 #if FLUV_ASAN
   __sanitizer_start_switch_fiber(dying ? NULL : &from->fake,
                                  to->bottom,

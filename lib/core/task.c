@@ -70,12 +70,12 @@ static fluv__task_t* take_runnable(fluv_loop_t* loop) {
 /* Leave the running stack, saved in *save, for that of `next` or, if NULL, of
  * the loop. `self` is NULL unless the stack is a task's that will come
  * back. */
-static void leave(fluv_loop_t* loop,
-                  fluv__task_t* self,
-                  void** save,
-                  fluv__ctx_t* from,
-                  fluv__task_t* next,
-                  bool dying) {
+FLUV__NO_ASAN static void leave(fluv_loop_t* loop,
+                                fluv__task_t* self,
+                                void** save,
+                                fluv__ctx_t* from,
+                                fluv__task_t* next,
+                                bool dying) {
   fluv__fp_t fp;
   bool own_fp;
 
