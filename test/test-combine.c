@@ -401,6 +401,23 @@ TEST_TASK(selects_to_any_depth) {
   return 0;
 }
 
+START_TEST(describe_tells_how_many_are_left) {
+  fluv_future_t* f[] = { fluv_sleep(5), fluv_never(), fluv_ready(1) };
+  fluv_future_t* all = fluv_join_all(f, 3, NULL);
+  char text[256];
+
+  fluv_future_describe(all, text, sizeof(text));
+  ck_assert_has(text, "join_all");
+  ck_assert_has(text, "3");
+  fluv_start(all);
+  test_advance(5);
+  fluv_future_describe(all, text, sizeof(text));
+  ck_assert_has(text, "1 left");
+  ck_assert_has(text, "test-combine.c:");
+  fluv_drop(all);
+}
+END_TEST
+
 /* Misuse. */
 
 START_TEST(a_null_arm_is_refused_and_the_others_dropped) {
@@ -455,6 +472,7 @@ static Suite* combine_suite(void) {
       an_error_returned_while_being_cancelled_is_a_timeout,
       combinators_nest,
       a_timeout_reaches_into_nested_combinators,
+      describe_tells_how_many_are_left,
       timeouts_to_any_depth,
       selects_to_any_depth);
 

@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-
 /* The server: one task for each connection. */
 
 typedef struct server {

@@ -316,8 +316,14 @@ TEST_TASK(end_waits_for_children_that_clean_up) {
 
 /* Misuse. */
 
-TEST_TASK(begin_refuses_null) {
+TEST_TASK(null_arguments_are_refused) {
+  fluv_scope_t* scope;
+
   ck_assert_err(fluv_scope_begin(NULL), FLUV_EINVAL);
+  ck_assert_err(fluv_scope_begin(&scope), 0);
+  ck_assert_err(fluv_scope_add(NULL, fluv_never()), FLUV_EINVAL);
+  ck_assert_err(fluv_scope_add(scope, NULL), FLUV_EINVAL);
+  fluv_scope_end(scope);
   return 0;
 }
 
@@ -405,7 +411,7 @@ static Suite* scope_suite(void) {
       end_waits_for_children_that_clean_up);
 
   tc = test_case(s, "misuse", test_setup_paused, test_teardown);
-  ADD(tc, begin_refuses_null);
+  ADD(tc, null_arguments_are_refused);
   tc = test_case(s, "misuse", NULL, NULL);
   ADD(tc,
       ending_scopes_in_the_wrong_order_aborts,

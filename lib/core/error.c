@@ -67,7 +67,7 @@ const char* fluv_strerror(int64_t err) {
   return "unknown error";
 }
 
-static void say(const char* format, va_list args) {
+FLUV__PRINTF(1, 0) static void say(const char* format, va_list args) {
   char text[1024];
   int n = vsnprintf(text, sizeof(text), format, args);
 

@@ -156,5 +156,7 @@ void fluv__extra_free(fluv__extra_t* extra) {
     fluv__free(deferred);
   }
   free_locals(extra);
+  while (extra->scopes != NULL)
+    fluv__scope_abandon(&extra->scopes);
   fluv__free(extra);
 }

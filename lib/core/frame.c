@@ -81,6 +81,15 @@ void fluv__frames_end(fluv__task_t* task) {
     end_innermost(task);
 }
 
+void fluv__frames_abandon(fluv__task_t* task) {
+  while (task->frames != NULL) {
+    fluv__frame_t* frame = task->frames;
+
+    task->frames = frame->outer;
+    fluv__free(frame);
+  }
+}
+
 int fluv_shield_begin(uint64_t limit_ms) {
   return begin("fluv_shield_begin()", true, limit_ms);
 }

@@ -10,7 +10,6 @@
 
 static const fluv__ops_t ready_ops = {
   .kind = "ready",
-  .size = sizeof(fluv_future_t),
 };
 
 static void never_cancel(fluv_future_t* f) {
@@ -19,7 +18,6 @@ static void never_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t never_ops = {
   .kind = "never",
-  .size = sizeof(fluv_future_t),
   .cancel = never_cancel,
 };
 
@@ -32,30 +30,6 @@ static fluv_future_t no_loop = {
   .flags = FLUV__IMMORTAL,
 };
 
-fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
-                                size_t size,
-                                const fluv_loc_t* loc) {
-  fluv_loop_t* loop = fluv__loop;
-  fluv_future_t* f;
-
-  if (fluv__unlikely(loop == NULL || loop->closing))
-    return NULL;
-  if (size == 0)
-    size = ops->size;
-  f = fluv__pool_alloc(&loop->pool, size);
-  if (fluv__unlikely(f == NULL))
-    return NULL;
-  f->ops = ops;
-  f->waiter = NULL;
-  f->loop = loop;
-  f->loc = loc;
-  f->id = ++loop->next_id;
-  f->size = (uint32_t) size;
-  f->state = FLUV__COLD;
-  f->flags = 0;
-  return f;
-}
-
 void fluv__out_of_memory_init(fluv_loop_t* loop) {
   loop->out_of_memory = no_loop;
   loop->out_of_memory.result = FLUV_ENOMEM;
@@ -65,7 +39,7 @@ void fluv__out_of_memory_init(fluv_loop_t* loop) {
 fluv_future_t* fluv__future_none(void) {
   fluv_loop_t* loop = fluv__loop;
 
-  return loop == NULL || loop->closing ? &no_loop : &loop->out_of_memory;
+  return loop == NULL ? &no_loop : &loop->out_of_memory;
 }
 
 fluv_future_t* fluv__future_fail(int64_t err, const fluv_loc_t* loc) {
@@ -83,7 +57,7 @@ fluv_future_t* fluv_ready_loc(int64_t result, const fluv_loc_t* loc) {
 }
 
 fluv_future_t* fluv_never_loc(const fluv_loc_t* loc) {
-  fluv_future_t* f = fluv__future_new(&never_ops, 0, loc);
+  fluv_future_t* f = fluv__future_new(&never_ops, sizeof(fluv_future_t), loc);
 
   return f != NULL ? f : fluv__future_none();
 }

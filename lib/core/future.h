@@ -3,8 +3,8 @@
  *
  * States, all changed on the home loop's thread only:
  *
- *   COLD ---- start ----> PENDING ---- complete ----> DONE ---- used ----> FREED
- *     \---- cancel, or complete of a live one ---------^
+ *   COLD --- start ---> PENDING --- complete ---> DONE --- used ---> FREED
+ *     \--- cancel, or complete of a live one ------^
  *
  * An operation is a table of functions and a struct that begins with a
  * fluv_future_t. It ends by exactly one fluv__complete(), whether it was
@@ -32,8 +32,6 @@ struct fluv__waiter {
 
 struct fluv__ops {
   const char* kind;
-  /* Bytes of the struct; 0 when it is made with a size of its own. */
-  size_t size;
   /* Under way from the start: cancel() is called in state COLD too. */
   bool live;
   /* run() is user code: only on the loop's own stack, outside tasks. */
@@ -77,18 +75,12 @@ struct fluv_future {
   const fluv_loc_t* loc;  /* where it was made */
   fluv_future_t* next;    /* in the ready queue */
   uint64_t id;
-  uint32_t size; /* of the whole struct, for the pool */
+  uint32_t class; /* of its size, for the pool */
   uint8_t state;
   uint8_t flags;
 };
 
-/* Make a future of size bytes, ops->size if 0, in state COLD with nothing set
- * but the base. NULL when memory has run out or there is no loop. */
-fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
-                                size_t size,
-                                const fluv_loc_t* loc);
-
-/* The future to return then: one that needs no memory. */
+/* The future to return when none can be made: one that needs no memory. */
 fluv_future_t* fluv__future_none(void);
 
 /* A future that has failed, or fluv__future_none(). */

@@ -69,3 +69,14 @@ void fluv__group_remove(fluv__group_t* group, fluv__member_t* member) {
   group->count--;
   fluv__free(member);
 }
+
+void fluv__group_abandon(fluv__group_t* group) {
+  while (!fluv__list_is_empty(&group->running))
+    fluv__group_remove(
+        group,
+        fluv__container_of(group->running.next, fluv__member_t, link));
+  while (!fluv__list_is_empty(&group->ended))
+    fluv__group_remove(
+        group,
+        fluv__container_of(group->ended.next, fluv__member_t, link));
+}

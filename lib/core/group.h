@@ -40,4 +40,7 @@ void fluv__group_cancel(fluv__group_t* group);
 /* Free a member that has ended. */
 void fluv__group_remove(fluv__group_t* group, fluv__member_t* member);
 
+/* Free the members, ended or not, of a group whose loop is gone. */
+void fluv__group_abandon(fluv__group_t* group);
+
 #endif /* FLUV_CORE_GROUP_H */

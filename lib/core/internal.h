@@ -26,7 +26,7 @@
 #define fluv__likely(x)     __builtin_expect(!!(x), 1)
 #define fluv__unlikely(x)   __builtin_expect(!!(x), 0)
 #define FLUV__NO_ASAN       __attribute__((no_sanitize_address))
-#define FLUV__NORETURN      __attribute__((noreturn, cold))
+#define FLUV__NORETURN      __attribute__((noreturn, cold, noinline))
 #define FLUV__PRINTF(a, b)  __attribute__((format(printf, a, b)))
 
 /* An invariant of fluv's own; checked in debug builds. */

@@ -19,7 +19,6 @@ typedef struct next_op {
 
 static const fluv__ops_t close_ops = {
   .kind = "joinset close",
-  .size = sizeof(fluv_future_t),
   .live = true,
 };
 
@@ -70,7 +69,7 @@ fluv_joinset_t* fluv_joinset_new(void) {
 
   if (set == NULL)
     return NULL;
-  set->close = fluv__future_new(&close_ops, 0, &here);
+  set->close = fluv__future_new(&close_ops, sizeof(fluv_future_t), &here);
   if (set->close == NULL) {
     fluv__free(set);
     return NULL;
@@ -121,7 +120,6 @@ static void next_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t next_ops = {
   .kind = "joinset next",
-  .size = sizeof(next_op_t),
   .start = next_start,
   .cancel = next_cancel,
 };
@@ -135,7 +133,7 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
   if (set == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
   check_loop(set, "fluv_joinset_next()", loc);
-  op = (next_op_t*) fluv__future_new(&next_ops, 0, loc);
+  op = (next_op_t*) fluv__future_new(&next_ops, sizeof(next_op_t), loc);
   if (op == NULL)
     return fluv__future_none();
   op->set = set;

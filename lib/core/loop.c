@@ -130,7 +130,7 @@ int fluv__loop_new(uv_loop_t* uv,
   fluv__list_init(&loop->tasks);
   fluv__list_init(&loop->handles);
   fluv__pool_init(&loop->pool);
-  fluv__stack_cache_init(&loop->stacks);
+  fluv__stack_cache_init(&loop->stacks, fluv__task_main);
   fluv__inbox_init(&loop->inbox);
   fluv__out_of_memory_init(loop);
   atomic_init(&loop->refs, 1);
@@ -205,6 +205,7 @@ static void on_close_timer(uv_handle_t* handle) {
 void fluv__loop_shut(fluv_loop_t* loop) {
   fluv__inbox_close(&loop->inbox);
   loop->closing = true;
+  fluv__loop = NULL; /* nothing can be made on it any more */
   fluv__overflow_unwatch(loop->alt_stack);
   uv_close((uv_handle_t*) &loop->async, on_close_async);
   uv_close((uv_handle_t*) &loop->check, on_close_check);
@@ -242,6 +243,5 @@ int fluv_loop_close(void) {
   if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0)
     return FLUV_EBUSY;
   fluv__loop_shut(loop);
-  fluv__loop = NULL;
   return 0;
 }

@@ -135,6 +135,30 @@ void fluv__wrong_thread(const fluv_loop_t* home,
                         const fluv_loc_t* made,
                         const fluv_loc_t* used) FLUV__NORETURN;
 
+/* Make a future of size bytes, in state COLD with nothing set
+ * but the base. NULL when memory has run out or there is no loop. */
+static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
+                                              size_t size,
+                                              const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv_future_t* f;
+
+  if (fluv__unlikely(loop == NULL))
+    return NULL;
+  f = fluv__pool_alloc(&loop->pool, size);
+  if (fluv__unlikely(f == NULL))
+    return NULL;
+  f->ops = ops;
+  f->waiter = NULL;
+  f->loop = loop;
+  f->loc = loc;
+  f->id = ++loop->next_id;
+  f->class = fluv__pool_class(size);
+  f->state = FLUV__COLD;
+  f->flags = 0;
+  return f;
+}
+
 static inline void fluv__ready_push(fluv_loop_t* loop, fluv_future_t* f) {
   f->next = NULL;
   if (loop->ready_head == NULL)
@@ -144,14 +168,6 @@ static inline void fluv__ready_push(fluv_loop_t* loop, fluv_future_t* f) {
   loop->ready_tail = f;
   if (fluv__unlikely(!loop->draining && !loop->idle_active))
     fluv__loop_kick(loop);
-}
-
-static inline fluv_future_t* fluv__ready_pop(fluv_loop_t* loop) {
-  fluv_future_t* f = loop->ready_head;
-
-  if (f != NULL)
-    loop->ready_head = f->next;
-  return f;
 }
 
 #endif /* FLUV_CORE_LOOP_H */

@@ -59,7 +59,6 @@ static fluv_future_t* alloc_from_chunk(fluv__pool_t* pool, size_t size) {
     return NULL;
   f = (fluv_future_t*) (void*) pool->classes[class].bump;
   pool->classes[class].bump += grain_up(size);
-  pool->live++;
   return f;
 }
 
@@ -91,7 +90,6 @@ static fluv_future_t* alloc_single(fluv__pool_t* pool, size_t size) {
   if (single == NULL)
     return NULL;
   fluv__list_append(&pool->singles, &single->link);
-  pool->live++;
   return (fluv_future_t*) (void*) single->future;
 }
 

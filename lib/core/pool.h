@@ -32,7 +32,6 @@ typedef struct fluv__pool {
   } classes[FLUV__POOL_CLASSES];
   fluv__pool_chunk_t* chunks;
   fluv__list_t singles; /* futures of their own allocation */
-  size_t live;
 #if FLUV__POOL_SINGLE
   fluv_future_t* quarantine[FLUV__POOL_QUARANTINE];
   unsigned quarantine_next;
@@ -51,31 +50,31 @@ void fluv__pool_each(fluv__pool_t* pool,
                      void (*fn)(fluv_future_t* f, void* arg),
                      void* arg);
 
-/* Only `size` is set in the result. NULL when memory has run out. */
+static inline uint32_t fluv__pool_class(size_t size) {
+  return (uint32_t) ((size - 1) / FLUV__POOL_GRAIN);
+}
+
+/* Nothing is set in the result. NULL when memory has run out. */
 static inline fluv_future_t* fluv__pool_alloc(fluv__pool_t* pool, size_t size) {
-  size_t class = (size - 1) / FLUV__POOL_GRAIN;
+  uint32_t class = fluv__pool_class(size);
   fluv_future_t* f;
 
-  if (FLUV__POOL_SINGLE || fluv__unlikely(class >= FLUV__POOL_CLASSES))
+  if (FLUV__POOL_SINGLE || class >= FLUV__POOL_CLASSES)
     return fluv__pool_alloc_slow(pool, size);
   f = pool->classes[class].free;
   if (fluv__unlikely(f == NULL))
     return fluv__pool_alloc_slow(pool, size);
   pool->classes[class].free = f->next;
-  pool->live++;
   return f;
 }
 
 static inline void fluv__pool_free(fluv__pool_t* pool, fluv_future_t* f) {
-  size_t class = (f->size - 1) / FLUV__POOL_GRAIN;
-
-  pool->live--;
-  if (FLUV__POOL_SINGLE || fluv__unlikely(class >= FLUV__POOL_CLASSES)) {
+  if (FLUV__POOL_SINGLE || fluv__unlikely(f->class >= FLUV__POOL_CLASSES)) {
     fluv__pool_free_slow(pool, f);
     return;
   }
-  f->next = pool->classes[class].free;
-  pool->classes[class].free = f;
+  f->next = pool->classes[f->class].free;
+  pool->classes[f->class].free = f;
 }
 
 #endif /* FLUV_CORE_POOL_H */

@@ -96,7 +96,6 @@ static void promise_release(fluv_future_t* f) {
 
 static const fluv__ops_t promise_ops = {
   .kind = "promise",
-  .size = sizeof(promise_op_t),
   .live = true,
   .start = promise_start,
   .cancel = promise_cancel,
@@ -116,7 +115,7 @@ int fluv_promise_new_loc(fluv_promise_t** out_promise,
   p = fluv__calloc(1, sizeof(*p));
   if (p == NULL)
     return FLUV_ENOMEM;
-  f = fluv__future_new(&promise_ops, 0, loc);
+  f = fluv__future_new(&promise_ops, sizeof(promise_op_t), loc);
   if (f == NULL) {
     fluv__free(p);
     return FLUV_ENOMEM;

@@ -44,8 +44,7 @@ size_t fluv__report_alive(fluv_loop_t* loop, const char* why) {
   report_t report = { why, 0, false };
   fluv__list_t* it;
 
-  if (loop->pool.live > 0)
-    fluv__pool_each(&loop->pool, report_future, &report);
+  fluv__pool_each(&loop->pool, report_future, &report);
   fluv__list_foreach (it, &loop->handles) {
     const fluv__handle_t* handle = fluv__container_of(it, fluv__handle_t, link);
     char place[FLUV__LOC_SIZE];

@@ -140,7 +140,6 @@ static int64_t run_on(uv_loop_t* uv,
    * stays until the last, as if there were one handle more. */
   loop->open_handles++;
   uv_run(uv, UV_RUN_DEFAULT);
-  fluv__loop = NULL;
   fluv__loop_closed(loop);
   return result;
 }

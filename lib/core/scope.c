@@ -95,6 +95,14 @@ void fluv_scope_cancel(fluv_scope_t* scope) {
   cancel_children(scope);
 }
 
+void fluv__scope_abandon(fluv_scope_t** scopes) {
+  fluv_scope_t* scope = *scopes;
+
+  *scopes = scope->outer;
+  fluv__group_abandon(&scope->group);
+  fluv__free(scope);
+}
+
 int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
   fluv__task_t* self = fluv__task_require("fluv_scope_end()", loc);
   char place[FLUV__LOC_SIZE];

@@ -16,4 +16,8 @@ struct fluv_scope {
   bool ending; /* somebody waits, or is about to wait, for `ended` */
 };
 
+/* Take the innermost scope of a task that will not return off its list and
+ * free it; its children are abandoned too. */
+void fluv__scope_abandon(fluv_scope_t** scopes);
+
 #endif /* FLUV_CORE_SCOPE_H */

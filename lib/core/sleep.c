@@ -46,7 +46,6 @@ static void sleep_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t sleep_ops = {
   .kind = "sleep",
-  .size = sizeof(sleep_op_t),
   .start = sleep_start,
   .cancel = sleep_cancel,
   .run = sleep_run,
@@ -54,7 +53,6 @@ static const fluv__ops_t sleep_ops = {
 
 static const fluv__ops_t sleep_until_ops = {
   .kind = "sleep",
-  .size = sizeof(sleep_op_t),
   .start = sleep_until_start,
   .cancel = sleep_cancel,
 };
@@ -168,7 +166,6 @@ static void tick_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t tick_ops = {
   .kind = "interval tick",
-  .size = sizeof(tick_op_t),
   .start = tick_start,
   .cancel = tick_cancel,
 };
@@ -181,7 +178,7 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
     return fluv__future_fail(FLUV_EINVAL, loc);
   if (interval->loop != fluv__loop)
     fluv__wrong_thread(interval->loop, "interval", NULL, loc);
-  op = (tick_op_t*) fluv__future_new(&tick_ops, 0, loc);
+  op = (tick_op_t*) fluv__future_new(&tick_ops, sizeof(tick_op_t), loc);
   if (op == NULL)
     return fluv__future_none();
   fluv__timer_init(&op->timer, tick_fire);

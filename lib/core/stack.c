@@ -44,8 +44,13 @@ enum {
   MOST_COUNT = 1024,
   /* A slab of big stacks is not larger than this many bytes, log2. */
   SLAB_MAX_BITS = 30,
-  /* Free stacks that are kept although a whole slab could be unmapped. */
-  KEEP_FREE = 256,
+  /* Free stacks that are kept ready, the last given back first. They count
+   * as in use for their slabs. */
+  MOST_HOT = 256,
+  /* How much of the peak is forgotten each time there is something to unmap:
+   * 1 in so many. A load that comes in waves keeps its stacks from one wave
+   * to the next, and one that came once gives them back. */
+  PEAK_FADE = 64,
   /* How far tops are moved apart within their page, and in which steps: far
    * enough to spread over cache sets, little enough to leave most of the
    * first page to the frames. */
@@ -82,9 +87,10 @@ unsigned fluv__stack_bits(size_t size) {
   return bits;
 }
 
-void fluv__stack_cache_init(fluv__stack_cache_t* cache) {
+void fluv__stack_cache_init(fluv__stack_cache_t* cache, void (*entry)(void)) {
   unsigned i;
 
+  cache->entry = entry;
   for (i = 0; i < FLUV__STACK_CLASSES; i++) {
     fluv__list_init(&cache->classes[i].slabs);
     cache->classes[i].free = 0;
@@ -176,14 +182,17 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
                                  unsigned bits) {
   char* memory = slab->memory + slab->used * stride(bits);
   fluv__stack_t* stack;
+  char* top;
 
   if (!guard(cache, memory))
     return NULL;
   stack = (fluv__stack_t*) (void*) (memory + stride(bits)) - 1;
   stack->slab = slab;
   stack->low = memory + FLUV__STACK_GUARD;
-  stack->top = (char*) ((uintptr_t) stack & ~(uintptr_t) 63) -
-               (slab->used * 5 % COLOURS) * COLOUR_STEP;
+  top = (char*) ((uintptr_t) stack & ~(uintptr_t) 63) -
+        (slab->used * 5 % COLOURS) * COLOUR_STEP;
+  /* Nothing writes to this first frame again: it serves every task. */
+  stack->start = fluv__switch_init(stack->low, top, cache->entry);
   stack->bits = bits;
   stack->ctx.bottom = stack->low;
   stack->ctx.size = (size_t) ((char*) stack - stack->low);
@@ -196,7 +205,13 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
   return stack;
 }
 
-fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits) {
+static void note_taken(fluv__stack_cache_t* cache, unsigned class) {
+  cache->classes[class].free--;
+  if (++cache->classes[class].out > cache->classes[class].peak)
+    cache->classes[class].peak = cache->classes[class].out;
+}
+
+static fluv__stack_t* get_from_slab(fluv__stack_cache_t* cache, unsigned bits) {
   fluv__list_t* slabs = &cache->classes[bits - FLUV__STACK_MIN_BITS].slabs;
   fluv__slab_t* slab = fluv__container_of(slabs->next, fluv__slab_t, link);
   fluv__stack_t* stack;
@@ -214,10 +229,42 @@ fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits) {
     stack = stack_init(cache, slab, bits);
   if (stack == NULL)
     return NULL;
-  cache->classes[bits - FLUV__STACK_MIN_BITS].free--;
+  note_taken(cache, bits - FLUV__STACK_MIN_BITS);
   if (++slab->in_use == slab->count) {
     fluv__list_remove(&slab->link);
     fluv__list_append(slabs, &slab->link);
+  }
+  return stack;
+}
+
+static void put_to_slab(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
+  unsigned class = stack->bits - FLUV__STACK_MIN_BITS;
+  fluv__slab_t* slab = stack->slab;
+
+  stack->next = slab->free;
+  slab->free = stack;
+  cache->classes[class].free++;
+  cache->classes[class].out--;
+  if (slab->in_use-- == slab->count) {
+    /* It was full: to the front, where stacks are taken from. */
+    fluv__list_remove(&slab->link);
+    fluv__list_prepend(&cache->classes[class].slabs, &slab->link);
+  }
+  if (slab->in_use == 0)
+    cache->trim_wanted = true;
+}
+
+fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits) {
+  unsigned class = bits - FLUV__STACK_MIN_BITS;
+  fluv__stack_t* stack = cache->classes[class].hot;
+
+  if (fluv__likely(stack != NULL)) {
+    cache->classes[class].hot = stack->next;
+    cache->classes[class].hot_count--;
+  } else {
+    stack = get_from_slab(cache, bits);
+    if (stack == NULL)
+      return NULL;
   }
 #if FLUV_ASAN
   __asan_unpoison_memory_region(stack->low, stack->ctx.size);
@@ -227,35 +274,35 @@ fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits) {
 }
 
 void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
-  fluv__slab_t* slab = stack->slab;
-  unsigned bits = stack->bits;
-  fluv__list_t* slabs = &cache->classes[bits - FLUV__STACK_MIN_BITS].slabs;
-  size_t* free = &cache->classes[bits - FLUV__STACK_MIN_BITS].free;
+  unsigned class = stack->bits - FLUV__STACK_MIN_BITS;
 
 #if FLUV_ASAN
   __lsan_unregister_root_region(stack->low, stack->ctx.size);
 #endif
-  stack->next = slab->free;
-  slab->free = stack;
-  (*free)++;
-  if (slab->in_use-- == slab->count) {
-    /* It was full: to the front, where stacks are taken from. */
-    fluv__list_remove(&slab->link);
-    fluv__list_prepend(slabs, &slab->link);
+  if (fluv__unlikely(cache->classes[class].hot_count >= MOST_HOT)) {
+    put_to_slab(cache, stack);
+    return;
   }
+  stack->next = cache->classes[class].hot;
+  cache->classes[class].hot = stack;
+  cache->classes[class].hot_count++;
 }
 
 void fluv__stack_trim(fluv__stack_cache_t* cache) {
   unsigned i;
 
+  cache->trim_wanted = false;
   for (i = 0; i < FLUV__STACK_CLASSES; i++) {
     fluv__list_t* it = cache->classes[i].slabs.next;
+    size_t* peak = &cache->classes[i].peak;
 
+    *peak -= *peak / PEAK_FADE;
     while (it != &cache->classes[i].slabs) {
       fluv__slab_t* slab = fluv__container_of(it, fluv__slab_t, link);
 
       it = it->next;
-      if (slab->in_use != 0 || cache->classes[i].free < slab->count + KEEP_FREE)
+      if (slab->in_use != 0 ||
+          cache->classes[i].out + cache->classes[i].free < slab->count + *peak)
         continue;
       cache->classes[i].free -= slab->count;
       slab_free(slab, i + FLUV__STACK_MIN_BITS);

@@ -38,23 +38,30 @@ typedef struct fluv__stack {
   struct fluv__stack* next; /* in the slab's free list */
   fluv__slab_t* slab;
   char* low;     /* first usable byte; the guard is below */
-  char* top;     /* where the first frame goes; differs from stack to stack so
-                    that their hot lines do not share cache sets */
+  void* start;   /* what to switch to for the first frame. Where that lies
+                    differs from stack to stack, so that their hot lines do not
+                    share cache sets */
   unsigned bits; /* size class: log2 of the usable size */
   unsigned valgrind_id;
   fluv__ctx_t ctx;
 } fluv__stack_t;
 
 typedef struct fluv__stack_cache {
+  void (*entry)(void); /* first function on every stack */
   struct {
-    fluv__list_t slabs; /* those with free stacks first */
-    size_t free;
+    fluv__stack_t* hot; /* given back last; not in their slabs' lists */
+    unsigned hot_count;
+    fluv__list_t slabs;  /* those with free stacks first */
+    size_t free;         /* in slabs, used before or not */
+    size_t out;          /* in use or hot */
+    size_t peak;         /* most that were out; fades */
     unsigned next_count; /* stacks of the next slab */
   } classes[FLUV__STACK_CLASSES];
   bool keep_guards_mapped; /* no MADV_GUARD_INSTALL: mprotect */
+  bool trim_wanted;        /* a slab has become free in whole */
 } fluv__stack_cache_t;
 
-void fluv__stack_cache_init(fluv__stack_cache_t* cache);
+void fluv__stack_cache_init(fluv__stack_cache_t* cache, void (*entry)(void));
 /* All stacks must have been given back, or be of no interest any more. */
 void fluv__stack_cache_deinit(fluv__stack_cache_t* cache);
 
@@ -68,7 +75,7 @@ fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits);
 void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack);
 
 /* Unmap slabs that are free in whole, beyond a reserve. From the thread's own
- * stack. */
+ * stack, now and then. */
 void fluv__stack_trim(fluv__stack_cache_t* cache);
 
 /* Catch the running over of a task's stack on this thread: name the task, then

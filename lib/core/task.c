@@ -7,6 +7,20 @@
 
 #include "core/switch.h"
 
+/* A switch waits for the task's struct and then for its stack. Ask for the
+ * stack of the one after the next, and for the struct of the one after that,
+ * while there is something else to do. */
+static void prefetch(const fluv_future_t* f) {
+  const char* sp;
+
+  if (f == NULL || !fluv__is_task(f))
+    return;
+  sp = ((const fluv__task_t*) f)->sp;
+  __builtin_prefetch(sp);
+  __builtin_prefetch(sp + 64);
+  __builtin_prefetch(f->next);
+}
+
 /* Take the next ready task that can be switched to from any stack. NULL: the
  * queue is empty, the turn is over, or user code comes first that must run on
  * the loop's own stack. */
@@ -17,6 +31,7 @@ static fluv__task_t* take_next(fluv_loop_t* loop) {
     if (fluv__likely(fluv__is_task(f))) {
       loop->ready_head = f->next;
       loop->turn_left--;
+      prefetch(f->next);
       return (fluv__task_t*) f;
     }
     if (f->ops->run_on_loop)
@@ -37,8 +52,6 @@ static void end_task(fluv__task_t* task, int64_t result) {
   fluv__complete(&task->base, result);
 }
 
-static void task_main(void);
-
 /* See to it that a task has a stack; ends it if there is none. */
 static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
   fluv__stack_t* stack;
@@ -48,7 +61,7 @@ static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
   stack = fluv__stack_get(&loop->stacks, task->bits);
   if (stack != NULL) {
     task->stack = stack;
-    task->sp = fluv__switch_init(stack->low, stack->top, task_main);
+    task->sp = stack->start;
     return true;
   }
   if (task->extra != NULL && task->extra->free_arg != NULL)
@@ -92,7 +105,7 @@ FLUV__NO_ASAN static void leave(fluv_loop_t* loop,
 
 /* The first function on every stack. Runs one task after the other as long as
  * the next one has not been started: they need no switch. */
-static void task_main(void) {
+void fluv__task_main(void) {
   fluv_loop_t* loop = fluv__loop;
   fluv__task_t* task;
   fluv__task_t* next;
@@ -141,14 +154,20 @@ void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task) {
     leave(loop, NULL, &loop->main_sp, &loop->main_ctx, task, false);
 }
 
-fluv__task_t* fluv__task_require(const char* what, const fluv_loc_t* loc) {
-  fluv_loop_t* loop = fluv__loop;
+/* Apart, so that its buffer is not in the frame of every await. */
+FLUV__NORETURN static void outside(const char* what, const fluv_loc_t* loc) {
   char place[FLUV__LOC_SIZE];
 
+  fluv__die("%s outside a task, at %s",
+            what,
+            fluv__loc_format(loc, place, sizeof(place)));
+}
+
+fluv__task_t* fluv__task_require(const char* what, const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+
   if (fluv__unlikely(loop == NULL || loop->current == NULL))
-    fluv__die("%s outside a task, at %s",
-              what,
-              fluv__loc_format(loc, place, sizeof(place)));
+    outside(what, loc);
   return loop->current;
 }
 
@@ -227,6 +246,8 @@ void fluv__task_update_interrupt(fluv__task_t* task) {
 static void task_release(fluv_future_t* f) {
   fluv__task_t* task = (fluv__task_t*) f;
 
+  /* Both are there only if the task never returned. */
+  fluv__frames_abandon(task);
   if (task->extra != NULL)
     fluv__extra_free(task->extra);
 }
@@ -248,7 +269,6 @@ static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
 
 const fluv__ops_t fluv__task_ops = {
   .kind = "task",
-  .size = sizeof(fluv__task_t),
   .live = true,
   .cancel = task_cancel,
   .release = task_release,
@@ -304,6 +324,7 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task = (fluv__task_t*) fluv__future_new(&fluv__task_ops, sizeof(*task), loc);
   if (task == NULL)
     return refuse(FLUV_ENOMEM, arg, options, loc);
+  task->sp = NULL;
   task->stack = NULL;
   task->waiter.wake = wake;
   task->waiting = NULL;

@@ -55,6 +55,9 @@ static inline bool fluv__is_task(const fluv_future_t* f) {
   return f->ops == &fluv__task_ops;
 }
 
+/* The first function on every stack. */
+void fluv__task_main(void);
+
 /* Give way until the task is made ready. */
 void fluv__task_suspend(fluv_loop_t* loop, fluv__task_t* self);
 
@@ -73,7 +76,8 @@ void fluv__task_update_interrupt(fluv__task_t* task);
 /* The function has returned: end what it left open, on its stack. */
 void fluv__task_clean_up(fluv__task_t* task);
 
-/* Give back what never ran, or what is left of a task that will not return. */
+/* Free the extra part; of a task that did not return, without running what was
+ * deferred. */
 void fluv__extra_free(fluv__extra_t* extra);
 
 /* The extra part, made if need be. NULL when memory has run out. */
@@ -89,6 +93,9 @@ struct fluv__extra {
 
 /* End all frames without looking at them. */
 void fluv__frames_end(fluv__task_t* task);
+
+/* Free the frames of a task that will not return, when its loop is gone. */
+void fluv__frames_abandon(fluv__task_t* task);
 
 /* What the frames make of a cancellation that was or was not asked for. */
 int fluv__frames_interrupt(const fluv__task_t* task);

@@ -128,7 +128,6 @@ static void then_release(fluv_future_t* f) {
 
 static const fluv__ops_t then_ops = {
   .kind = "continuation",
-  .size = sizeof(then_op_t),
   .live = true,
   .run_on_loop = true,
   .cancel = then_cancel,
@@ -159,7 +158,7 @@ static fluv_future_t* continue_with(fluv_future_t* f,
   fluv__take(f, fluv__loop, loc);
   if (fn == NULL)
     return refuse(f, FLUV_EINVAL, arg, free_arg, loc);
-  op = (then_op_t*) fluv__future_new(&then_ops, 0, loc);
+  op = (then_op_t*) fluv__future_new(&then_ops, sizeof(then_op_t), loc);
   if (op == NULL)
     return refuse(f, FLUV_ENOMEM, arg, free_arg, loc);
   op->base.state = FLUV__PENDING;

@@ -80,7 +80,6 @@ static void timeout_mute(fluv_future_t* f) {
 
 static const fluv__ops_t timeout_ops = {
   .kind = "timeout",
-  .size = sizeof(timeout_op_t),
   .live = true,
   .start = timeout_start,
   .cancel = timeout_cancel,

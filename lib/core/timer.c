@@ -250,14 +250,13 @@ static void advance_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t advance_ops = {
   .kind = "clock advance",
-  .size = sizeof(advance_op_t),
   .start = advance_start,
   .cancel = advance_cancel,
 };
 
 fluv_future_t* fluv_clock_advance_loc(uint64_t delay_ms,
                                       const fluv_loc_t* loc) {
-  fluv_future_t* f = fluv__future_new(&advance_ops, 0, loc);
+  fluv_future_t* f = fluv__future_new(&advance_ops, sizeof(advance_op_t), loc);
 
   if (f == NULL)
     return fluv__future_none();

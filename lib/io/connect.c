@@ -219,7 +219,6 @@ static void connect_release(fluv_future_t* f) {
 
 static const fluv__ops_t connect_ops = {
   .kind = "connect",
-  .size = sizeof(connect_op_t),
   .start = connect_start,
   .cancel = connect_cancel,
   .release = connect_release,
@@ -242,7 +241,8 @@ fluv_future_t* fluv_tcp_connect_loc(const char* address,
   plan = fluv__malloc(sizeof(*plan));
   if (plan == NULL)
     return fluv__future_none();
-  op = (connect_op_t*) fluv__future_new(&connect_ops, 0, loc);
+  op =
+      (connect_op_t*) fluv__future_new(&connect_ops, sizeof(connect_op_t), loc);
   if (op == NULL) {
     fluv__free(plan);
     return fluv__future_none();

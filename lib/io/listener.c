@@ -180,7 +180,7 @@ int fluv_tcp_listen(const char* address,
     options = &defaults;
   if (out_listener == NULL || fluv__tcp_options_check(options) < 0)
     return FLUV_EINVAL;
-  if (loop == NULL || loop->closing)
+  if (loop == NULL)
     return FLUV_ENOLOOP;
   err = fluv__reserve_watchers(loop);
   if (err < 0)
@@ -339,7 +339,6 @@ static void accept_release(fluv_future_t* f) {
 
 static const fluv__ops_t accept_ops = {
   .kind = "accept",
-  .size = sizeof(accept_op_t),
   .start = accept_start,
   .cancel = accept_cancel,
   .release = accept_release,
@@ -360,7 +359,7 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
   if (listener == NULL || out_stream == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
   check_loop(listener, "accept", loc);
-  op = (accept_op_t*) fluv__future_new(&accept_ops, 0, loc);
+  op = (accept_op_t*) fluv__future_new(&accept_ops, sizeof(accept_op_t), loc);
   if (op == NULL)
     return fluv__future_none();
   op->listener = listener;

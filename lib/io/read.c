@@ -99,7 +99,6 @@ static void read_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t read_ops = {
   .kind = "read",
-  .size = sizeof(read_op_t),
   .start = read_start,
   .cancel = read_cancel,
   .release = fluv__stream_op_release,
@@ -115,7 +114,8 @@ static fluv_future_t* read_new(fluv_stream_t* stream,
 
   if (buf == NULL || len == 0 || len > SSIZE_MAX)
     return fluv__future_fail(FLUV_EINVAL, loc);
-  op = (read_op_t*) fluv__stream_op_new(&read_ops, stream, loc, &failed);
+  op = (read_op_t*)
+      fluv__stream_op_new(&read_ops, sizeof(*op), stream, loc, &failed);
   if (op == NULL)
     return failed;
   op->buf = buf;

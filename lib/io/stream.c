@@ -52,7 +52,7 @@ int fluv__stream_init(fluv_stream_t* stream) {
 static int bind_fd(fluv_stream_t* stream) {
   int err;
 
-  if (fluv__loop == NULL || fluv__loop->closing)
+  if (fluv__loop == NULL)
     return FLUV_ENOLOOP;
   err = fluv__stream_init(stream);
   if (err < 0)
@@ -82,6 +82,7 @@ int fluv__stream_ready(fluv_stream_t* stream, const fluv_future_t* place) {
 }
 
 fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
+                                       size_t size,
                                        fluv_stream_t* stream,
                                        const fluv_loc_t* loc,
                                        fluv_future_t** out_failed) {
@@ -92,7 +93,7 @@ fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
     return NULL;
   }
   fluv__stream_check(stream, ops->kind, loc);
-  op = (fluv__stream_op_t*) fluv__future_new(ops, ops->size, loc);
+  op = (fluv__stream_op_t*) fluv__future_new(ops, size, loc);
   if (op == NULL) {
     *out_failed = fluv__future_none();
     return NULL;
@@ -175,7 +176,6 @@ static void shutdown_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t shutdown_ops = {
   .kind = "shutdown",
-  .size = sizeof(fluv__stream_op_t),
   .start = shutdown_start,
   .cancel = shutdown_cancel,
   .release = fluv__stream_op_release,
@@ -184,7 +184,7 @@ static const fluv__ops_t shutdown_ops = {
 fluv_future_t* fluv_shutdown_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
   fluv_future_t* failed;
   fluv__stream_op_t* op =
-      fluv__stream_op_new(&shutdown_ops, stream, loc, &failed);
+      fluv__stream_op_new(&shutdown_ops, sizeof(*op), stream, loc, &failed);
 
   return op != NULL ? &op->base : failed;
 }
@@ -193,12 +193,11 @@ fluv_future_t* fluv_shutdown_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
 
 static const fluv__ops_t closer_ops = {
   .kind = "close",
-  .size = sizeof(fluv_future_t),
   .live = true,
 };
 
 fluv_future_t* fluv__closer_new(const fluv_loc_t* loc) {
-  fluv_future_t* f = fluv__future_new(&closer_ops, 0, loc);
+  fluv_future_t* f = fluv__future_new(&closer_ops, sizeof(fluv_future_t), loc);
 
   if (f != NULL)
     f->state = FLUV__PENDING;

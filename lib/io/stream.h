@@ -77,6 +77,7 @@ typedef struct fluv__stream_op {
 } fluv__stream_op_t;
 
 fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
+                                       size_t size,
                                        fluv_stream_t* stream,
                                        const fluv_loc_t* loc,
                                        fluv_future_t** out_failed);

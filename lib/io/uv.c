@@ -17,13 +17,12 @@ static void uv_op_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t uv_ops = {
   .kind = "libuv request",
-  .size = sizeof(uv_op_t),
   .live = true,
   .cancel = uv_op_cancel,
 };
 
 bool fluv_uv_begin(uv_req_t* req, const fluv_loc_t* loc) {
-  uv_op_t* op = (uv_op_t*) fluv__future_new(&uv_ops, 0, loc);
+  uv_op_t* op = (uv_op_t*) fluv__future_new(&uv_ops, sizeof(uv_op_t), loc);
 
   req->data = op;
   if (op == NULL)

@@ -158,7 +158,6 @@ static void write_cancel(fluv_future_t* f) {
 
 static const fluv__ops_t write_ops = {
   .kind = "write",
-  .size = sizeof(write_op_t),
   .start = write_start,
   .cancel = write_cancel,
   .release = fluv__stream_op_release,
@@ -192,7 +191,8 @@ static write_op_t* write_new(fluv_stream_t* stream,
     *out_failed = fluv__future_fail(total, loc);
     return NULL;
   }
-  op = (write_op_t*) fluv__stream_op_new(&write_ops, stream, loc, out_failed);
+  op = (write_op_t*)
+      fluv__stream_op_new(&write_ops, sizeof(*op), stream, loc, out_failed);
   if (op == NULL)
     return NULL;
   op->bufs = bufs;
