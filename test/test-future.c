@@ -339,10 +339,13 @@ static void use_without_a_loop(void* arg) {
   ck_assert(fluv_future_is_done(f));
   ck_assert_err(fluv_future_get_result(f), FLUV_ENOLOOP);
   fluv_drop(f);
+  fluv_detach(fluv_spawn(note_x, NULL));
 }
 
 START_TEST(futures_without_a_loop_are_never_null) {
   test_on_thread(use_without_a_loop, NULL);
+  ck_assert_int_eq(heard.count, 1);
+  ck_assert_err(heard.err, FLUV_ENOLOOP);
 }
 END_TEST
 

@@ -247,6 +247,17 @@ START_TEST(dropped_close_goes_on) {
 }
 END_TEST
 
+TEST_TASK(close_cancels_who_waits) {
+  fluv_joinset_t* other = fluv_joinset_new();
+  fluv_future_t* next = fluv_joinset_next(other, NULL, NULL);
+
+  ck_assert_err(fluv_joinset_add(other, fluv_never(), NULL), 0);
+  fluv_start(next);
+  ck_assert_err(fluv_await(fluv_joinset_close(other)), 0);
+  ck_assert_err(fluv_await(next), FLUV_ECANCELED);
+  return 0;
+}
+
 START_TEST(close_of_null_and_of_an_empty_set_is_done) {
   ck_assert_err(fluv_block_on(fluv_joinset_close(NULL)), 0);
   ck_assert_err(fluv_block_on(fluv_joinset_close(fluv_joinset_new())), 0);
@@ -323,6 +334,7 @@ static Suite* joinset_suite(void) {
   ADD(tc,
       close_cancels_and_waits,
       close_cannot_be_cancelled,
+      close_cancels_who_waits,
       dropped_close_goes_on,
       close_of_null_and_of_an_empty_set_is_done);
 

@@ -281,8 +281,20 @@ START_TEST(close_cancels_tasks_and_lets_them_end) {
 }
 END_TEST
 
-START_TEST(close_without_a_loop) {
+START_TEST(without_a_loop_nothing_runs) {
   ck_assert_err(fluv_loop_close(), FLUV_ENOLOOP);
+  ck_assert_err(fluv_block_on(fluv_ready(1)), FLUV_ENOLOOP);
+  ck_assert_err(fluv_block_on(fluv_spawn(give, NULL)), FLUV_ENOLOOP);
+}
+END_TEST
+
+static int64_t close_from_inside(void* arg) {
+  (void) arg;
+  return fluv_loop_close();
+}
+
+START_TEST(close_in_a_task_is_refused) {
+  ck_assert_err(test_run(close_from_inside, NULL), FLUV_EBUSY);
 }
 END_TEST
 
@@ -333,6 +345,33 @@ START_TEST(close_names_the_tasks_that_are_alive) {
 }
 END_TEST
 
+static void close_with_many_tasks(void* arg) {
+  int i;
+
+  (void) arg;
+  test_setup();
+  for (i = 0; i < 500; i++)
+    fluv_detach(fluv_spawn(stubborn, NULL));
+  test_turn(20);
+  ck_assert_err(fluv_loop_close(), FLUV_EBUSY);
+}
+
+START_TEST(close_reports_a_few_of_many) {
+  int status;
+  char* text = test_stderr_of(close_with_many_tasks, NULL, &status);
+  int lines = 0;
+  char* p;
+
+  ck_assert_int_eq(status, 0);
+  for (p = text; (p = strchr(p, '\n')) != NULL; p++)
+    lines++;
+  ck_assert_int_ge(lines, 5);
+  ck_assert_int_le(lines, 50);
+  ck_assert_has(text, "more");
+  free(text);
+}
+END_TEST
+
 static void close_with_a_future(void* arg) {
   (void) arg;
   test_setup();
@@ -352,6 +391,23 @@ START_TEST(close_names_the_futures_that_were_forgotten) {
 END_TEST
 
 /* Nobody can wake them. */
+
+static void block_on_a_stubborn_task(void* arg) {
+  (void) arg;
+  test_setup();
+  ck_assert_err(test_run(stubborn, NULL), FLUV_EDEADLK);
+  ck_assert_err(fluv_block_on(fluv_sleep(1)), 0);
+}
+
+START_TEST(block_on_a_task_that_does_not_end) {
+  int status;
+  char* text = test_stderr_of(block_on_a_stubborn_task, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "stubborn");
+  free(text);
+}
+END_TEST
 
 static int64_t wait_named(void* arg) {
   fluv_task_set_name(arg);
@@ -424,16 +480,19 @@ static Suite* loop_suite(void) {
   ADD(tc,
       attach_and_close_many_times,
       tasks_that_nothing_can_wake_are_reported,
+      block_on_a_task_that_does_not_end,
       a_clean_run_says_nothing);
 
   tc = test_case(s, "close", test_setup, test_teardown);
   ADD(tc,
       close_cancels_tasks_and_lets_them_end,
       spawn_after_close_fails,
+      close_in_a_task_is_refused,
       close_again_once_the_last_task_has_ended);
   tc = test_case(s, "close", NULL, NULL);
   ADD(tc,
-      close_without_a_loop,
+      without_a_loop_nothing_runs,
+      close_reports_a_few_of_many,
       close_names_the_tasks_that_are_alive,
       close_names_the_futures_that_were_forgotten);
 

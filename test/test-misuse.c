@@ -332,6 +332,39 @@ START_TEST(uv_run_in_a_task_aborts_and_names_it) {
 }
 END_TEST
 
+static fluv_future_t* run_uv_in_continuation(int64_t result, void* arg) {
+  (void) result;
+  (void) arg;
+  uv_run(test_uv, UV_RUN_NOWAIT);
+  return NULL;
+}
+
+static void running_uv_in_a_continuation(void* arg) {
+  fluv_future_t* f;
+
+  (void) arg;
+  test_setup();
+  f = fluv_then(fluv_ready(1), run_uv_in_continuation, NULL, NULL);
+  fluv_block_on(f);
+}
+
+static void run_uv_here(void* arg) {
+  uv_run(arg, UV_RUN_DEFAULT);
+}
+
+static void running_uv_on_another_thread(void* arg) {
+  (void) arg;
+  test_setup();
+  fluv_detach(fluv_spawn(give, NULL));
+  test_on_thread(run_uv_here, test_uv);
+}
+
+START_TEST(uv_run_in_other_wrong_places_aborts) {
+  check_abort(running_uv_in_a_continuation, "uv_run()");
+  check_abort(running_uv_on_another_thread, "uv_run()");
+}
+END_TEST
+
 static int64_t end_shield_as_deadline(void* arg) {
   (void) arg;
   fluv_shield_begin(10);
@@ -516,6 +549,61 @@ START_TEST(using_another_loops_objects_aborts) {
 }
 END_TEST
 
+static fluv_promise_t* foreign_promise;
+
+static void hook_foreign(void* arg) {
+  (void) arg;
+  fluv_promise_on_cancel(foreign_promise, NULL, NULL);
+}
+
+static void hooking_a_foreign_promise(void* arg) {
+  (void) arg;
+  test_setup();
+  ck_assert_err(fluv_promise_new(&foreign_promise, &foreign), 0);
+  test_on_thread(hook_foreign, NULL);
+}
+
+static fluv_scope_t* foreign_scope;
+
+static void add_to_foreign_scope(void* arg) {
+  (void) arg;
+  fluv_scope_add(foreign_scope, fluv_ready(1));
+}
+
+static void cancel_foreign_scope(void* arg) {
+  (void) arg;
+  fluv_scope_cancel(foreign_scope);
+}
+
+static int64_t open_scope_for_others(void* arg) {
+  ck_assert_err(fluv_scope_begin(&foreign_scope), 0);
+  test_on_thread(*(uv_thread_cb*) arg, NULL);
+  return fluv_scope_end(foreign_scope);
+}
+
+static void adding_to_a_foreign_scope(void* arg) {
+  uv_thread_cb fn = add_to_foreign_scope;
+
+  (void) arg;
+  test_setup();
+  test_run(open_scope_for_others, &fn);
+}
+
+static void cancelling_a_foreign_scope(void* arg) {
+  uv_thread_cb fn = cancel_foreign_scope;
+
+  (void) arg;
+  test_setup();
+  test_run(open_scope_for_others, &fn);
+}
+
+START_TEST(using_another_loops_scope_or_promise_aborts) {
+  check_abort(hooking_a_foreign_promise, "promise");
+  check_abort(adding_to_a_foreign_scope, "fluv_scope_add");
+  check_abort(cancelling_a_foreign_scope, "fluv_scope_cancel");
+}
+END_TEST
+
 /* Options. */
 
 START_TEST(options_of_the_wrong_size_are_refused) {
@@ -605,11 +693,13 @@ static Suite* misuse_suite(void) {
       block_on_in_a_task_aborts,
       block_on_in_a_callback_of_its_loop_aborts,
       uv_run_in_a_task_aborts_and_names_it,
+      uv_run_in_other_wrong_places_aborts,
       ending_frames_out_of_order_aborts,
       null_as_a_future_aborts,
       awaiting_another_loops_future_names_both_places,
       using_a_future_on_a_thread_without_a_loop_aborts,
       using_another_loops_objects_aborts,
+      using_another_loops_scope_or_promise_aborts,
       header_and_library_are_of_one_version,
       errors_have_names_and_texts);
 

@@ -10,7 +10,8 @@ enum {
   MAX_ARMS = 5,
   MAX_DEPTH = 4,
   WORKERS = 8,
-  STEPS = 60
+  STEPS = 60,
+  MAX_MS = 20000
 };
 
 static fluv__rng_t rng;
@@ -25,6 +26,36 @@ static struct {
 
 static unsigned below(unsigned n) {
   return fluv__rng_below(&rng, n);
+}
+
+/* Memory that is refused now and then, and how much is in use. */
+
+static unsigned refuse_one_in; /* 0: never */
+static long blocks;
+
+static void* poor_malloc(size_t size) {
+  void* ptr;
+
+  if (refuse_one_in != 0 && below(refuse_one_in) == 0)
+    return NULL;
+  ptr = malloc(size);
+  blocks += ptr != NULL;
+  return ptr;
+}
+
+static void* poor_realloc(void* ptr, size_t size) {
+  void* moved;
+
+  if (refuse_one_in != 0 && below(refuse_one_in) == 0)
+    return NULL;
+  moved = realloc(ptr, size);
+  blocks += ptr == NULL && moved != NULL;
+  return moved;
+}
+
+static void poor_free(void* ptr) {
+  blocks -= ptr != NULL;
+  free(ptr);
 }
 
 static fluv_future_t* grow(unsigned depth);
@@ -84,13 +115,21 @@ static int64_t answer(void* arg) {
   return 0;
 }
 
+static void free_promise(void* arg) {
+  fluv_promise_free(arg);
+  books.promises--;
+}
+
 static fluv_future_t* grow_promise(void) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
   fluv_promise_t* p;
   fluv_future_t* f;
 
-  ck_assert_err(fluv_promise_new(&p, &f), 0);
+  if (fluv_promise_new(&p, &f) < 0)
+    return fluv_failed(FLUV_ENOMEM);
   books.promises++;
-  fluv_detach(fluv_spawn(answer, p));
+  options.free_arg = free_promise;
+  fluv_detach(fluv_spawn_with(answer, p, &options));
   return f;
 }
 
@@ -170,7 +209,8 @@ static int64_t work(void* arg) {
       use(grow(MAX_DEPTH));
       continue;
     }
-    ck_assert_err(fluv_scope_begin(&scope), 0);
+    if (fluv_scope_begin(&scope) < 0)
+      continue;
     fluv_scope_add(scope, grow(MAX_DEPTH));
     fluv_scope_add(scope, grow(MAX_DEPTH));
     if (below(3) == 0)
@@ -186,9 +226,10 @@ static void ignore(int64_t err, const char* what, void* arg) {
   (void) arg;
 }
 
-static void run_with_seed(uint64_t seed) {
+static void run_with_seed(uint64_t seed, unsigned poverty) {
   fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
   fluv_future_t* workers[WORKERS];
+  fluv_future_t* all;
   int64_t results[WORKERS];
   int i;
 
@@ -200,20 +241,28 @@ static void run_with_seed(uint64_t seed) {
   options.seed = seed;
   options.turn_count = below(3) == 0 ? 4 : 0;
   test_setup_with(&options);
-
   for (i = 0; i < WORKERS; i++)
     workers[i] = fluv_spawn(work, NULL);
-  ck_assert_msg(fluv_block_on(fluv_join_all(workers, WORKERS, results)) == 0,
-                "%s: the workers did not end",
-                seed_text);
-  for (i = 0; i < WORKERS; i++)
-    ck_assert_msg(results[i] == STEPS, "%s", seed_text);
-  /* What was detached ends by itself. */
-  uv_run(test_uv, UV_RUN_DEFAULT);
-  ck_assert_msg(books.promises == 0, "%s", seed_text);
+  all = fluv_join_all(workers, WORKERS, results);
+  refuse_one_in = poverty;
+  if (seed % 2 == 0) {
+    /* The clock is moved from here; else it moves by itself. */
+    fluv_start(all);
+    for (i = 0; i < MAX_MS && !fluv_future_is_done(all); i++)
+      /* Fails when memory is refused: then the next one moves the clock. */
+      (void) fluv_block_on(fluv_clock_advance(1));
+    ck_assert_msg(i < MAX_MS, "%s: the workers do not end", seed_text);
+  }
+  ck_assert_msg(fluv_block_on(all) == 0, "%s", seed_text);
+  refuse_one_in = 0;
+  /* What was detached ends later. */
+  test_advance(1000);
   ck_assert_msg(fluv_loop_count_tasks(fluv_loop_current()) == 0,
                 "%s: tasks are left",
                 seed_text);
+  for (i = 0; i < WORKERS; i++)
+    ck_assert_msg(results[i] == STEPS, "%s", seed_text);
+  ck_assert_msg(books.promises == 0, "%s", seed_text);
   ck_assert_msg(books.tasks_begun == books.tasks_ended, "%s", seed_text);
   ck_assert_msg(books.args_made == books.args_freed, "%s", seed_text);
   test_teardown();
@@ -224,15 +273,26 @@ START_TEST(random_use_leaves_nothing_behind) {
   const char* wanted = getenv("FLUV_TEST_SEED");
 
   if (wanted != NULL)
-    run_with_seed(strtoull(wanted, NULL, 10));
+    run_with_seed(strtoull(wanted, NULL, 10), 0);
   else
-    run_with_seed(uv_hrtime() * 31 + (uint64_t) _i);
+    run_with_seed(uv_hrtime() * 31 + (uint64_t) _i, 0);
 }
 END_TEST
 
 /* These once showed a fault, or are there to be the same every time. */
 START_TEST(random_use_with_known_seeds) {
-  run_with_seed((uint64_t) _i);
+  run_with_seed((uint64_t) _i, 0);
+}
+END_TEST
+
+START_TEST(random_use_with_little_memory_leaves_nothing_behind) {
+  uint64_t seed = uv_hrtime() * 31 + (uint64_t) _i;
+
+  ck_assert_err(fluv_set_allocator(poor_malloc, poor_realloc, poor_free), 0);
+  if (getenv("FLUV_TEST_SEED") != NULL)
+    seed = strtoull(getenv("FLUV_TEST_SEED"), NULL, 10);
+  run_with_seed(seed, 5u << _i % 5);
+  ck_assert_msg(blocks == 0, "%s: %ld blocks are left", seed_text, blocks);
 }
 END_TEST
 
@@ -243,6 +303,11 @@ static Suite* random_suite(void) {
   tcase_add_loop_test(tc, random_use_leaves_nothing_behind, 0, 20);
   tc = test_case(s, "regress", NULL, NULL);
   tcase_add_loop_test(tc, random_use_with_known_seeds, 1, 11);
+  tc = test_case(s, "oom", NULL, NULL);
+  tcase_add_loop_test(tc,
+                      random_use_with_little_memory_leaves_nothing_behind,
+                      0,
+                      20);
   return s;
 }
 

@@ -2,6 +2,8 @@
 /* fluv_run: a loop of its own, what it leaves behind, several in threads. */
 #include "fluv-test.h"
 
+#include <stdio.h>
+
 static int64_t give(void* arg) {
   return (int64_t) (intptr_t) arg;
 }
@@ -126,6 +128,47 @@ START_TEST(run_does_not_wait_for_a_sleep_behind_a_shield) {
   ck_assert_int_eq(status, 0);
   ck_assert_has(text, "stubborn");
   free(text);
+}
+END_TEST
+
+static int key;
+
+/* Holds some of everything and does not end. */
+static int64_t hold_all(void* arg) {
+  fluv_future_t* f = *(fluv_future_t**) arg;
+  fluv_future_t* arms[2];
+  fluv_scope_t* scope;
+
+  ck_assert_err(fluv_task_set_local(&key, malloc(10), free), 0);
+  ck_assert_err(fluv_defer(free, NULL), 0);
+  ck_assert_err(fluv_deadline_begin(1000000), 0);
+  ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
+  ck_assert_err(fluv_scope_begin(&scope), 0);
+  ck_assert_err(fluv_scope_spawn(scope, stubborn, NULL), 0);
+  arms[0] = f;
+  arms[1] = fluv_timeout(fluv_never(), 1000000);
+  return fluv_await(fluv_join_all(arms, 2, NULL));
+}
+
+static int64_t leave_all_behind(void* arg) {
+  fluv_future_t* f;
+
+  ck_assert_err(fluv_promise_new((fluv_promise_t**) arg, &f), 0);
+  fluv_detach(fluv_spawn(hold_all, &f));
+  fluv_await(fluv_sleep(1));
+  return 3;
+}
+
+START_TEST(run_frees_what_abandoned_tasks_hold) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  fluv_promise_t* p;
+
+  /* The report of the tasks is tested above. */
+  ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(leave_all_behind, &p, &options), 3);
+  ck_assert_err(fluv_promise_resolve(p, 1), FLUV_ECANCELED);
+  fluv_promise_free(p);
 }
 END_TEST
 
@@ -260,6 +303,7 @@ static Suite* run_suite(void) {
       run_cancels_the_other_tasks_and_waits_for_them,
       run_reports_tasks_that_do_not_end_in_time,
       run_does_not_wait_for_a_sleep_behind_a_shield,
+      run_frees_what_abandoned_tasks_hold,
       run_says_when_nobody_can_deliver);
 
   tc = test_case(s, "threads", NULL, NULL);

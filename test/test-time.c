@@ -225,27 +225,39 @@ START_TEST(time_stands_while_the_host_has_work) {
 }
 END_TEST
 
+static int64_t answer_after_a_sleep(void* arg) {
+  fluv_await(fluv_sleep(10));
+  return fluv_promise_resolve(arg, 1);
+}
+
+START_TEST(time_passes_while_a_promise_is_waited_for) {
+  fluv_promise_t* p;
+  fluv_future_t* f;
+
+  ck_assert_err(fluv_promise_new(&p, &f), 0);
+  fluv_detach(fluv_spawn(answer_after_a_sleep, p));
+  ck_assert_err(fluv_block_on(f), 1);
+  ck_assert_uint_eq(elapsed_ms(), 10);
+  fluv_promise_free(p);
+}
+END_TEST
+
 static void answer(void* arg) {
   fluv_promise_resolve(arg, 1);
 }
 
-START_TEST(time_stands_while_a_promise_is_waited_for) {
+START_TEST(a_thread_may_answer_while_the_clock_is_paused) {
   fluv_promise_t* p;
   fluv_future_t* f;
   uv_thread_t thread;
-  int i;
 
   ck_assert_err(fluv_promise_new(&p, &f), 0);
-  spawn_noter(10);
   fluv_start(f);
-  for (i = 0; i < 20; i++)
-    uv_run(test_uv, UV_RUN_NOWAIT);
-  ck_assert_uint_eq(fluv_now(), zero);
+  test_turn(2);
   ck_assert_int_eq(uv_thread_create(&thread, answer, p), 0);
-  ck_assert_err(fluv_block_on(fluv_timeout(f, 5)), 1);
+  ck_assert_err(fluv_block_on(f), 1);
   uv_thread_join(&thread);
-  ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
-  ck_assert_trace("10@10 ");
+  ck_assert_uint_eq(fluv_now(), zero);
   fluv_promise_free(p);
 }
 END_TEST
@@ -305,6 +317,30 @@ TEST_TASK(advance_works_from_a_task) {
   ck_assert_trace("10@10 ");
   return 0;
 }
+
+START_TEST(cancelled_advance_leaves_the_clock_where_it_is) {
+  fluv_future_t* f = fluv_clock_advance(100);
+
+  fluv_start(f);
+  fluv_cancel(f);
+  ck_assert_err(fluv_block_on(f), FLUV_ECANCELED);
+  fluv_drop(fluv_clock_advance(100));
+  test_turn(3);
+  ck_assert_uint_eq(fluv_now(), zero);
+  test_advance(7);
+  ck_assert_uint_eq(elapsed_ms(), 7);
+}
+END_TEST
+
+START_TEST(resume_cancels_an_advance) {
+  fluv_future_t* f = fluv_clock_advance(3600000);
+
+  fluv_start(f);
+  ck_assert_err(fluv_clock_resume(), 0);
+  ck_assert_err(fluv_block_on(f), FLUV_ECANCELED);
+  ck_assert_uint_lt(fluv_now() - zero, 3600000 * MS);
+}
+END_TEST
 
 START_TEST(advance_needs_a_paused_clock) {
   ck_assert_err(fluv_clock_resume(), 0);
@@ -462,7 +498,8 @@ static Suite* time_suite(void) {
       sleep_forever_ends_by_cancel_only,
       five_thousand_sleeps_at_a_time,
       time_stands_while_the_host_has_work,
-      time_stands_while_a_promise_is_waited_for,
+      time_passes_while_a_promise_is_waited_for,
+      a_thread_may_answer_while_the_clock_is_paused,
       time_stands_while_a_task_is_ready,
       advance_fires_what_comes_due_and_no_more,
       advance_lets_tasks_run_in_between,
@@ -479,7 +516,11 @@ static Suite* time_suite(void) {
       a_short_sleep_is_not_held_up_by_a_long_one);
 
   tc = test_case(s, "cancel", setup_zero, test_teardown);
-  ADD(tc, cancelled_sleeps_leave_no_timer_behind, cancelled_sleep_of_nothing);
+  ADD(tc,
+      cancelled_advance_leaves_the_clock_where_it_is,
+      resume_cancels_an_advance,
+      cancelled_sleeps_leave_no_timer_behind,
+      cancelled_sleep_of_nothing);
 
   tc = test_case(s, "misuse", setup_zero, test_teardown);
   ADD(tc,

@@ -130,8 +130,8 @@ void fluv_interval_free(fluv_interval_t* interval);
 
 /**
  * Stop this loop's clock; time then passes only by fluv_clock_advance(), and
- * by itself when nothing else can happen: no task is ready and nothing but
- * sleeps keeps the loop alive. For tests.
+ * by itself when nothing else can happen: no task is ready, and nothing keeps
+ * the loop alive but sleeps and waits for promises. For tests.
  *
  * @return  0.
  * @errors  FLUV_EALREADY  it is paused; FLUV_ENOLOOP.

@@ -98,6 +98,8 @@ void fluv__arms_start(fluv__arms_t* arms, size_t first) {
       fluv__cancel(arm->f);
     if (!fluv__start_and_wait(arm->f, &arm->waiter))
       arm_end(arm);
+    else if (arms->stopped)
+      fluv__cancel(arm->f); /* stopped by a hook during its start */
   }
   arms->starting = false;
   if (arms->left == 0)

@@ -132,19 +132,22 @@ void fluv__cancel(fluv_future_t* f) {
 void fluv__future_unwanted(fluv_future_t* f) {
   if ((f->flags & FLUV__REPORT) && f->result < 0 && f->result != FLUV_ECANCELED)
     fluv__unhandled(f);
-  fluv__future_free(f, NULL);
+  fluv__future_free(f, f->loop->drop_loc);
 }
 
 void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc) {
+  fluv_loop_t* loop = f->loop;
+
   if (f->state == FLUV__DONE) {
     fluv__future_free(f, loc);
     return;
   }
   f->flags |= FLUV__UNWANTED;
   fluv__mute(f);
+  /* It may end, and be freed, in the call: say where it went. */
+  loop->drop_loc = loc;
   fluv__cancel(f);
-  if (f->state == FLUV__FREED)
-    f->result = (int64_t) (intptr_t) loc; /* ended at once: say where it went */
+  loop->drop_loc = NULL;
 }
 
 void fluv_cancel(fluv_future_t* f) {

@@ -7,6 +7,8 @@ void fluv__group_init(fluv__group_t* group,
   fluv__list_init(&group->running);
   fluv__list_init(&group->ended);
   group->count = 0;
+  group->running_count = 0;
+  group->cancelling = 0;
   group->on_end = on_end;
 }
 
@@ -16,6 +18,7 @@ static void member_end(fluv__member_t* member) {
   member->result = member->f->result;
   fluv__future_free(member->f, member->f->loc);
   member->f = NULL;
+  group->running_count--;
   fluv__list_remove(&member->link);
   fluv__list_append(&group->ended, &member->link);
   group->on_end(group, member);
@@ -44,24 +47,26 @@ int fluv__group_add(fluv__group_t* group,
   member->tag = tag;
   fluv__list_append(&group->running, &member->link);
   group->count++;
+  group->running_count++;
   if (!fluv__start_and_wait(f, &member->waiter))
     member_end(member);
   return 0;
 }
 
 void fluv__group_cancel(fluv__group_t* group) {
-  fluv__list_t mine;
+  size_t left = group->running_count;
 
-  /* A member that ends under our hands leaves the list: each is moved to a
-   * list of its own end first, so that all are seen once. */
-  fluv__list_move(&group->running, &mine);
-  while (!fluv__list_is_empty(&mine)) {
-    fluv__list_t* link = mine.next;
+  /* Each goes to the end before it is cancelled. So those that were there at
+   * the beginning come first, whoever ends or is added by a hook meanwhile. */
+  group->cancelling++;
+  while (left-- > 0 && !fluv__list_is_empty(&group->running)) {
+    fluv__list_t* link = group->running.next;
 
     fluv__list_remove(link);
     fluv__list_append(&group->running, link);
     fluv__cancel(fluv__container_of(link, fluv__member_t, link)->f);
   }
+  group->cancelling--;
 }
 
 void fluv__group_remove(fluv__group_t* group, fluv__member_t* member) {

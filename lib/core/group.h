@@ -21,6 +21,9 @@ struct fluv__group {
   fluv__list_t running;
   fluv__list_t ended; /* in the order in which they did */
   size_t count;       /* members in both */
+  size_t running_count;
+  unsigned cancelling; /* fluv__group_cancel() is on the stack: the group must
+                          not be freed */
   /* A member has ended and is in `ended`. */
   void (*on_end)(fluv__group_t* group, fluv__member_t* member);
 };

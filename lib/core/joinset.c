@@ -22,10 +22,13 @@ static const fluv__ops_t close_ops = {
   .live = true,
 };
 
-/* Closed, and the last member has ended: free all. */
-static void end_close(fluv_joinset_t* set) {
+/* Once it is closed and the last member has ended: free all. */
+static void try_end_close(fluv_joinset_t* set) {
   fluv_future_t* close = set->close;
 
+  if (!set->closing || set->group.running_count > 0 ||
+      set->group.cancelling > 0)
+    return;
   while (!fluv__list_is_empty(&set->group.ended))
     fluv__group_remove(
         &set->group,
@@ -53,8 +56,7 @@ static void on_end(fluv__group_t* group, fluv__member_t* member) {
 
   (void) member;
   if (set->closing) {
-    if (fluv__list_is_empty(&group->running))
-      end_close(set);
+    try_end_close(set);
     return;
   }
   if (next == NULL)
@@ -149,6 +151,7 @@ size_t fluv_joinset_count(const fluv_joinset_t* set) {
 void fluv_joinset_cancel(fluv_joinset_t* set) {
   check_loop(set, "fluv_joinset_cancel()", NULL);
   fluv__group_cancel(&set->group);
+  try_end_close(set);
 }
 
 fluv_future_t* fluv_joinset_close_loc(fluv_joinset_t* set,
@@ -162,9 +165,8 @@ fluv_future_t* fluv_joinset_close_loc(fluv_joinset_t* set,
   close->loc = loc;
   if (set->next != NULL)
     fluv__cancel(set->next);
-  fluv__group_cancel(&set->group);
   set->closing = true;
-  if (fluv__list_is_empty(&set->group.running))
-    end_close(set);
+  fluv__group_cancel(&set->group);
+  try_end_close(set);
   return close;
 }

@@ -4,6 +4,11 @@
 
 #include "core/task.h"
 
+/* How long fluv_run() waits for what is left when its task has returned. */
+enum {
+  DEFAULT_SHUTDOWN_MS = 1000
+};
+
 typedef struct block {
   fluv__waiter_t waiter;
   fluv_loop_t* loop;
@@ -41,6 +46,7 @@ static bool end_early(fluv_future_t* f, block_t* block) {
     return true;
   f->waiter = NULL;
   f->flags |= FLUV__UNWANTED;
+  fluv__mute(f);
   return false;
 }
 
@@ -84,32 +90,94 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   return result;
 }
 
-/* Nothing to do but to have woken the loop. */
-static void limit_fire(fluv__timer_t* timer) {
-  (void) timer;
+/* Futures that nobody will wait for any more; as many as one walk finds. */
+enum {
+  MOST_ROOTS = 128
+};
+
+typedef struct roots {
+  fluv_future_t* f[MOST_ROOTS];
+  size_t count;
+} roots_t;
+
+static void find_root(fluv_future_t* f, void* arg) {
+  roots_t* roots = arg;
+
+  if (f->state == FLUV__PENDING && f->waiter == NULL && !fluv__is_task(f) &&
+      (f->flags & FLUV__CANCELLED) == 0 && roots->count < MOST_ROOTS)
+    roots->f[roots->count++] = f;
 }
 
-/* Cancel what is left and wait for it until the limit. */
-static void wind_down(fluv_loop_t* loop, unsigned limit_ms) {
-  fluv__timer_t limit;
+/* Cancel what is under way without a task: what was detached, or forgotten. */
+static void cancel_roots(fluv_loop_t* loop) {
+  roots_t roots;
+  size_t i;
+
+  do {
+    roots.count = 0;
+    fluv__pool_each(&loop->pool, find_root, &roots);
+    for (i = 0; i < roots.count; i++) {
+      fluv_future_t* f = roots.f[i];
+
+      /* One may have ended with another. */
+      if (f->state != FLUV__PENDING)
+        continue;
+      f->flags |= FLUV__UNWANTED;
+      fluv__mute(f);
+      fluv__cancel(f);
+    }
+  } while (roots.count > 0);
+}
+
+/* Nothing to do but to have woken the loop. */
+static void on_limit(uv_timer_t* limit) {
+  (void) limit;
+}
+
+static void on_limit_closed(uv_handle_t* limit) {
+  limit->data = NULL;
+}
+
+/* Cancel all that is left and wait for it, until the limit. In real time, for
+ * a paused clock may stand for ever. */
+static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
+  uint64_t end = uv_hrtime() + limit_ms * 1000000;
+  uv_timer_t limit;
 
   fluv__loop_cancel_tasks(loop);
-  fluv__timer_init(&limit, limit_fire);
-  fluv__timer_after(loop, &limit, limit_ms);
-  while (loop->task_count > 0 && limit.node.link.next != NULL)
-    if (uv_run(loop->uv, UV_RUN_ONCE) == 0)
-      break;
-  fluv__timer_stop(loop, &limit);
+  cancel_roots(loop);
+  uv_update_time(loop->uv);
+  uv_timer_init(loop->uv, &limit);
+  uv_timer_start(&limit, on_limit, limit_ms, 0);
+  uv_unref((uv_handle_t*) &limit);
+  while (uv_loop_alive(loop->uv) && uv_hrtime() < end)
+    uv_run(loop->uv, UV_RUN_ONCE);
+  limit.data = &limit;
+  uv_close((uv_handle_t*) &limit, on_limit_closed);
+  while (limit.data != NULL)
+    uv_run(loop->uv, UV_RUN_NOWAIT);
   fluv__report_tasks(loop, "the program ends without");
 }
 
-static void abandon_handles(fluv_loop_t* loop) {
+/* Close what is left, and let libuv have done with it. */
+static void close_down(fluv_loop_t* loop) {
+  uv_loop_t* uv = loop->uv;
+
   while (!fluv__list_is_empty(&loop->handles)) {
     fluv__handle_t* handle =
         fluv__container_of(loop->handles.next, fluv__handle_t, link);
 
     handle->abandon(handle);
   }
+  /* libuv's callbacks may still end futures: the loop's memory stays until
+   * the last, as if there were one handle more. Requests end by themselves;
+   * handles of the program's own are not waited for. */
+  loop->open_handles++;
+  fluv__loop_shut(loop);
+  while (loop->open_handles > 1 || uv->active_reqs.count > 0)
+    if (uv_run(uv, UV_RUN_ONCE) == 0)
+      break;
+  fluv__loop_closed(loop);
 }
 
 static int64_t run_on(uv_loop_t* uv,
@@ -117,7 +185,7 @@ static int64_t run_on(uv_loop_t* uv,
                       void* arg,
                       const fluv_loop_options_t* options,
                       const fluv_loc_t* loc) {
-  unsigned limit_ms = 1000;
+  unsigned limit_ms = DEFAULT_SHUTDOWN_MS;
   fluv_future_t* main_task;
   fluv_loop_t* loop;
   int64_t result;
@@ -132,15 +200,8 @@ static int64_t run_on(uv_loop_t* uv,
   fluv__take(main_task, loop, loc);
   loop->blocking = true;
   result = block_on(loop, main_task, loc);
-  if (loop->task_count > 0)
-    wind_down(loop, limit_ms);
-  abandon_handles(loop);
-  fluv__loop_shut(loop);
-  /* The rest of libuv's callbacks may still end futures: the loop's memory
-   * stays until the last, as if there were one handle more. */
-  loop->open_handles++;
-  uv_run(uv, UV_RUN_DEFAULT);
-  fluv__loop_closed(loop);
+  wind_down(loop, limit_ms);
+  close_down(loop);
   return result;
 }
 
@@ -148,7 +209,7 @@ int64_t fluv_run_loc(fluv_task_fn fn,
                      void* arg,
                      const fluv_loop_options_t* options,
                      const fluv_loc_t* loc) {
-  uv_loop_t uv;
+  uv_loop_t* uv;
   int64_t result;
   int err;
 
@@ -156,11 +217,18 @@ int64_t fluv_run_loc(fluv_task_fn fn,
     return FLUV_EINVAL;
   if (fluv__loop != NULL)
     return FLUV_EBUSY;
-  err = uv_loop_init(&uv);
-  if (err < 0)
+  uv = fluv__malloc(sizeof(*uv));
+  if (uv == NULL)
+    return FLUV_ENOMEM;
+  err = uv_loop_init(uv);
+  if (err < 0) {
+    fluv__free(uv);
     return err;
-  result = run_on(&uv, fn, arg, options, loc);
-  if (uv_loop_close(&uv) != 0)
+  }
+  result = run_on(uv, fn, arg, options, loc);
+  if (uv_loop_close(uv) == 0)
+    fluv__free(uv);
+  else
     fluv__warn("fluv_run() leaves libuv handles behind that are not its own");
   return result;
 }

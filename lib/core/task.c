@@ -212,6 +212,9 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
       f->waiter = &self->waiter;
       self->waiting = f;
       self->await_loc = loc;
+      /* A hook that ran during the start may have cancelled this task. */
+      if (fluv__unlikely(self->interrupt != 0))
+        fluv__cancel(f);
       fluv__task_suspend(loop, self);
       self->waiting = NULL;
       return take_result(self, f, loc);
@@ -237,10 +240,26 @@ static void task_cancel(fluv_future_t* f) {
   fluv__task_update_interrupt((fluv__task_t*) f);
 }
 
+/* Tasks that wait for each other, a thousand deep, are cancelled one by one
+ * and not by a recursion as deep. */
 void fluv__task_update_interrupt(fluv__task_t* task) {
+  fluv_loop_t* loop = task->base.loop;
+
   task->interrupt = fluv__frames_interrupt(task);
-  if (task->interrupt != 0 && task->waiting != NULL)
+  if (task->interrupt == 0 || task->waiting == NULL || task->cancel_queued)
+    return;
+  task->cancel_queued = true;
+  task->next_to_cancel = loop->to_cancel;
+  loop->to_cancel = task;
+  if (loop->cancelling)
+    return;
+  loop->cancelling = true;
+  while ((task = loop->to_cancel) != NULL) {
+    loop->to_cancel = task->next_to_cancel;
+    task->cancel_queued = false;
     fluv__cancel(task->waiting);
+  }
+  loop->cancelling = false;
 }
 
 static void task_release(fluv_future_t* f) {
@@ -335,6 +354,7 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task->arg = arg;
   task->parent = loop->current != NULL ? loop->current->base.id : 0;
   task->interrupt = 0;
+  task->cancel_queued = false;
   task->keep_fp = false;
   task->bits = (uint8_t) loop->stack_bits;
   if (options != NULL && (err = apply_options(task, options)) != 0) {

@@ -36,11 +36,13 @@ struct fluv__task {
   fluv__extra_t* extra; /* NULL until needed */
   fluv_task_fn fn;
   void* arg;
-  fluv__list_t all; /* in loop->tasks */
-  uint64_t parent;  /* id of the task that spawned it; 0: none */
-  int interrupt;    /* 0, FLUV_ECANCELED or FLUV_ETIMEDOUT */
-  uint8_t bits;     /* class of its stack */
-  bool keep_fp;     /* look at all floating-point control on each switch */
+  fluv__list_t all;             /* in loop->tasks */
+  uint64_t parent;              /* id of the task that spawned it; 0: none */
+  fluv__task_t* next_to_cancel; /* in loop->to_cancel */
+  bool cancel_queued;
+  int interrupt; /* 0, FLUV_ECANCELED or FLUV_ETIMEDOUT */
+  uint8_t bits;  /* class of its stack */
+  bool keep_fp;  /* look at all floating-point control on each switch */
 };
 
 /* Ready awaits in a row before a task gives way. Fewer cost more switches,

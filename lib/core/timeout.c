@@ -62,6 +62,8 @@ static void timeout_cancel(fluv_future_t* f) {
   timeout_op_t* op = (timeout_op_t*) f;
 
   if (f->state == FLUV__PENDING) {
+    /* Whatever it ends with now, it was not for the time. */
+    fluv__timer_stop(f->loop, &op->timer);
     fluv__cancel(op->f);
     return;
   }

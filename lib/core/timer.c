@@ -124,8 +124,8 @@ static void on_uv_timer(uv_timer_t* handle) {
   fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, timers.uv);
 
   loop->timers.armed_for = UINT64_MAX;
-  loop->timers.dirty = true;
-  fluv__timers_sync(loop);
+  loop->timers.overdue = true;
+  fluv__loop_kick(loop);
 }
 
 /* Set uv's timer for the wheel's next tick, if that is earlier than what it
@@ -159,27 +159,41 @@ static void set_uv(fluv_loop_t* loop, uint64_t next) {
 void fluv__timers_sync(fluv_loop_t* loop) {
   fluv__timers_t* timers = &loop->timers;
   uint64_t now;
+  uint64_t next;
 
   if (timers->dirty) {
     timers->dirty = false;
     now = fluv__timers_now(timers);
-    /* Firing first moves the wheel on, so that the fresh find their place
-     * near the front; they are all at least a tick away. */
-    fire_due(loop, now / NS_PER_MS);
     place_fresh(timers, now);
-    set_uv(loop, fluv__wheel_next(&timers->wheel));
+    next = fluv__wheel_next(&timers->wheel);
+    if (next <= now / NS_PER_MS)
+      timers->overdue = true;
+    else
+      set_uv(loop, next);
   }
   set_ref(timers);
 }
 
-/* Is there anything but our sleeps that the loop can wait for? */
+void fluv__timers_fire(fluv_loop_t* loop) {
+  fluv__timers_t* timers = &loop->timers;
+
+  timers->overdue = false;
+  timers->dirty = true; /* uv's timer is to be set for the next */
+  fire_due(loop, fluv__timers_now(timers) / NS_PER_MS);
+}
+
+/* Is there anything but our sleeps that the loop can wait for? Promises do not
+ * count: most are held by a task that sleeps. */
 static bool others_alive(fluv_loop_t* loop) {
   bool alive;
 
   uv_unref((uv_handle_t*) &loop->timers.uv);
   uv_unref((uv_handle_t*) &loop->idle);
+  uv_unref((uv_handle_t*) &loop->async);
   alive = uv_loop_alive(loop->uv) != 0;
   uv_ref((uv_handle_t*) &loop->idle);
+  if (loop->remote_waits > 0)
+    uv_ref((uv_handle_t*) &loop->async);
   if (loop->timers.refd)
     uv_ref((uv_handle_t*) &loop->timers.uv);
   return alive;
@@ -188,6 +202,8 @@ static bool others_alive(fluv_loop_t* loop) {
 bool fluv__timers_want_turn(fluv_loop_t* loop) {
   const fluv__timers_t* timers = &loop->timers;
 
+  if (timers->overdue)
+    return true;
   return timers->paused &&
          (timers->advance != NULL ||
           (timers->count > 0 &&

@@ -34,6 +34,7 @@ typedef struct fluv__timers {
   uint64_t armed_for;     /* tick that uv is set for; UINT64_MAX: none */
   bool refd;              /* does uv keep the loop alive */
   bool dirty;             /* something was armed since the last sync */
+  bool overdue;           /* something may be due: fire after the next poll */
   bool paused;            /* the clock is in a test's hand */
   uint64_t paused_ns;     /* what it shows */
   uint64_t offset_ns;     /* what it is ahead of uv_hrtime() while it runs */
@@ -66,8 +67,12 @@ void fluv__timer_stop(fluv_loop_t* loop, fluv__timer_t* timer);
 /* End of a drain: place the fresh ones, set or release uv's timer. */
 void fluv__timers_sync(fluv_loop_t* loop);
 
-/* With a paused clock: would fluv__timers_turn() move it? Then the loop must
- * not wait in its poll. */
+/* Check phase: fire what is due. Not before the poll: bytes that have come in
+ * time beat a timeout that has passed meanwhile. */
+void fluv__timers_fire(fluv_loop_t* loop);
+
+/* Must the loop not wait in its poll, because something is due, or because
+ * fluv__timers_turn() would move a paused clock? */
 bool fluv__timers_want_turn(fluv_loop_t* loop);
 
 /* Check phase with a paused clock: move it if nothing else can happen. */

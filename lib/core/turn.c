@@ -143,6 +143,8 @@ static void on_check(uv_check_t* handle) {
   check_nesting(loop);
   loop->turn++;
   fluv__turn_begin(loop);
+  if (loop->timers.overdue)
+    fluv__timers_fire(loop);
   if (loop->ready_head != NULL || loop->timers.dirty ||
       !fluv__inbox_is_empty(&loop->inbox)) {
     loop->stuck_reported = false;

@@ -69,7 +69,8 @@ static void on_connect(uv_connect_t* req, int status) {
   if (status < 0) {
     op->error = status;
     fluv__stream_wait_end(stream);
-    fluv__stream_close(stream, NULL);
+    if (!stream->closed)
+      fluv__stream_close(stream, NULL);
     try_next(op);
     return;
   }
