@@ -42,7 +42,8 @@ fi
 
 # frames WHICH: the function names of a backtrace, innermost first.
 frames() {
-  sed -n "/^==$1\$/,/^==/s/^#[0-9]* *\\(0x[0-9a-f]* in \\)*\\([^ ]*\\) .*/\\2/p" \
+  sed -n -e "/^==$1\$/,/^==/{" \
+    -e 's/^#[0-9]* *\(0x[0-9a-f]* in \)*\([^ ]*\) .*/\2/p' -e '}' \
     "$tap_dir/gdb"
 }
 

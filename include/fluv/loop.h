@@ -97,7 +97,9 @@ int fluv_attach_with(struct uv_loop_s* uv, const fluv_loop_options_t* options);
  *
  * @return  0: closed. Spawning fails from here on.
  * @errors  FLUV_EBUSY    tasks, futures, streams or listeners are alive; they
- *                        were reported on stderr by name, file and line.
+ *                        were reported on stderr by name, file and line. Or
+ *                        the call comes from a task or a continuation, or
+ *                        fluv_run() or fluv_block_on() is running the loop.
  *          FLUV_ENOLOOP  this thread has no loop.
  * @since   0.1
  */

@@ -100,7 +100,8 @@ int64_t fluv_try_read(fluv_stream_t* stream, void* buf, size_t len);
  * @cancel  Ends at once. Part of the bytes may have been accepted:
  *          fluv_stream_get_bytes_written() says how many. Up to 16 KiB of
  *          them may be in fluv's own memory; they go out before the next
- *          write, unless the stream is closed first.
+ *          write, unless the stream is closed first, and keep the loop alive
+ *          until the peer takes them.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD

@@ -17,8 +17,8 @@ int fluv__inbox_push(fluv__inbox_t* inbox,
   fluv__inbox_node_t* head;
   int err = 0;
 
-  /* Before the look at `head`, in the one order of seq_cst: the closer looks
-   * at `inside` after it has set `head`, so one of the two sees the other. */
+  /* Before the exchange on `head`, which orders it: a closer that comes after
+   * our push sees it, and one that came before is seen by us as `closed`. */
   atomic_fetch_add(&inbox->inside, 1);
   head = atomic_load(&inbox->head);
   do {
@@ -58,8 +58,7 @@ static void run_all(fluv__inbox_node_t* newest) {
 }
 
 void fluv__inbox_run(fluv__inbox_t* inbox) {
-  if (!fluv__inbox_is_empty(inbox))
-    run_all(atomic_exchange(&inbox->head, NULL));
+  run_all(atomic_exchange(&inbox->head, NULL));
 }
 
 void fluv__inbox_close(fluv__inbox_t* inbox) {

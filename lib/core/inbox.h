@@ -40,14 +40,16 @@ int fluv__inbox_push(fluv__inbox_t* inbox,
                      fluv__inbox_node_t* node,
                      uv_async_t* async);
 
-/* Loop thread: run all that has arrived. */
+/* Loop thread: run all that has arrived. When libuv calls because of a
+ * wake-up this must be done without a look first: a plain load may still miss
+ * the push whose wake-up has just been taken, an exchange may not. */
 void fluv__inbox_run(fluv__inbox_t* inbox);
 
 /* Loop thread: run what has arrived and refuse the rest. */
 void fluv__inbox_close(fluv__inbox_t* inbox);
 
 static inline bool fluv__inbox_is_empty(fluv__inbox_t* inbox) {
-  /* Relaxed: a push that is missed here sends a wake-up. */
+  /* Relaxed: whoever pushes what is missed here sends a wake-up. */
   return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
 }
 

@@ -130,7 +130,7 @@ int fluv__loop_new(uv_loop_t* uv,
   fluv__list_init(&loop->tasks);
   fluv__list_init(&loop->handles);
   fluv__pool_init(&loop->pool);
-  fluv__stack_cache_init(&loop->stacks, fluv__task_main);
+  fluv__stack_cache_init(&loop->stacks, fluv__task_main, &loop->fp);
   fluv__inbox_init(&loop->inbox);
   fluv__out_of_memory_init(loop);
   atomic_init(&loop->refs, 1);
@@ -233,8 +233,8 @@ int fluv_loop_close(void) {
 
   if (loop == NULL)
     return FLUV_ENOLOOP;
-  if (loop->draining)
-    return FLUV_EBUSY; /* the caller itself is alive */
+  if (loop->draining || loop->blocking)
+    return FLUV_EBUSY; /* the caller itself is alive, or somebody's wait */
   fluv__loop_cancel_tasks(loop);
   for (round = 0; round < CLOSE_ROUNDS; round++) {
     fluv__turn_begin(loop);

@@ -162,6 +162,19 @@ static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
   return f;
 }
 
+/* Around a hook of the user's that may run in the middle of anything: it is
+ * outside all tasks, so that an await in it is caught. */
+static inline fluv__task_t* fluv__hook_begin(fluv_loop_t* loop) {
+  fluv__task_t* task = loop->current;
+
+  loop->current = NULL;
+  return task;
+}
+
+static inline void fluv__hook_end(fluv_loop_t* loop, fluv__task_t* task) {
+  loop->current = task;
+}
+
 static inline void fluv__ready_push(fluv_loop_t* loop, fluv_future_t* f) {
   f->next = NULL;
   if (loop->ready_head == NULL)

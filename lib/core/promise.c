@@ -75,11 +75,16 @@ static void promise_start(fluv_future_t* f) {
 static void promise_cancel(fluv_future_t* f) {
   fluv_promise_t* p = ((promise_op_t*) f)->promise;
   unsigned state = atomic_fetch_or(&p->state, CANCELLED);
+  fluv_loop_t* loop;
+  fluv__task_t* task;
 
   if (state & ANSWERED)
     return; /* the result is on its way */
   if (p->on_cancel != NULL) {
+    loop = f->loop; /* the hook may end the future, and it be freed */
+    task = fluv__hook_begin(loop);
     p->on_cancel(p, p->cancel_arg);
+    fluv__hook_end(loop, task);
     return;
   }
   state = atomic_fetch_or(&p->state, GONE);

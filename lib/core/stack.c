@@ -87,10 +87,13 @@ unsigned fluv__stack_bits(size_t size) {
   return bits;
 }
 
-void fluv__stack_cache_init(fluv__stack_cache_t* cache, void (*entry)(void)) {
+void fluv__stack_cache_init(fluv__stack_cache_t* cache,
+                            void (*entry)(void),
+                            const fluv__fp_t* fp) {
   unsigned i;
 
   cache->entry = entry;
+  cache->fp = fp;
   for (i = 0; i < FLUV__STACK_CLASSES; i++) {
     fluv__list_init(&cache->classes[i].slabs);
     cache->classes[i].free = 0;
@@ -182,6 +185,7 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
                                  unsigned bits) {
   char* memory = slab->memory + slab->used * stride(bits);
   fluv__stack_t* stack;
+  fluv__fp_t now;
   char* top;
 
   if (!guard(cache, memory))
@@ -192,7 +196,10 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
   top = (char*) ((uintptr_t) stack & ~(uintptr_t) 63) -
         (slab->used * 5 % COLOURS) * COLOUR_STEP;
   /* Nothing writes to this first frame again: it serves every task. */
+  fluv__fp_read(&now);
+  fluv__fp_load(cache->fp);
   stack->start = fluv__switch_init(stack->low, top, cache->entry);
+  fluv__fp_load(&now);
   stack->bits = bits;
   stack->ctx.bottom = stack->low;
   stack->ctx.size = (size_t) ((char*) stack - stack->low);

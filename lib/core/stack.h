@@ -10,6 +10,7 @@
 #define FLUV_CORE_STACK_H
 
 #include "core/internal.h"
+#include "core/switch-fp.h"
 
 enum {
   FLUV__STACK_MIN_BITS = 14, /* 16 KiB: a signal frame, printf, some of one's
@@ -47,7 +48,8 @@ typedef struct fluv__stack {
 } fluv__stack_t;
 
 typedef struct fluv__stack_cache {
-  void (*entry)(void); /* first function on every stack */
+  void (*entry)(void);  /* first function on every stack */
+  const fluv__fp_t* fp; /* floating-point control it begins with */
   struct {
     fluv__stack_t* hot; /* given back last; not in their slabs' lists */
     unsigned hot_count;
@@ -61,7 +63,9 @@ typedef struct fluv__stack_cache {
   bool trim_wanted;        /* a slab has become free in whole */
 } fluv__stack_cache_t;
 
-void fluv__stack_cache_init(fluv__stack_cache_t* cache, void (*entry)(void));
+void fluv__stack_cache_init(fluv__stack_cache_t* cache,
+                            void (*entry)(void),
+                            const fluv__fp_t* fp);
 /* All stacks must have been given back, or be of no interest any more. */
 void fluv__stack_cache_deinit(fluv__stack_cache_t* cache);
 

@@ -17,8 +17,12 @@
 #include <stdint.h>
 
 typedef struct fluv__fp {
+#if defined(__aarch64__)
+  uint64_t fpcr;
+#else
   uint32_t mxcsr;
   uint16_t x87;
+#endif
 } fluv__fp_t;
 
 #if defined(__x86_64__)
@@ -50,11 +54,19 @@ static inline bool fluv__fp_leave(const fluv__fp_t* loops,
 
 /* On other machines the switch itself keeps them. */
 static inline void fluv__fp_read(fluv__fp_t* fp) {
+# if defined(__aarch64__)
+  __asm__ volatile("mrs %0, fpcr" : "=r"(fp->fpcr));
+# else
   *fp = (fluv__fp_t){ 0, 0 };
+# endif
 }
 
 static inline void fluv__fp_load(const fluv__fp_t* fp) {
+# if defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(fp->fpcr));
+# else
   (void) fp;
+# endif
 }
 
 static inline bool fluv__fp_leave(const fluv__fp_t* loops,

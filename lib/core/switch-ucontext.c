@@ -4,6 +4,8 @@
  * address of a ucontext_t on that stack. */
 #include "core/switch.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <ucontext.h>
 
 void fluv__switch(void** save, void* to) {
@@ -13,6 +15,10 @@ void fluv__switch(void** save, void* to) {
   /* Fails only for a stack that is too small, which none is. */
   if (swapcontext(&here, to) != 0)
     fluv__die("swapcontext failed");
+}
+
+void fluv__switch_renew(void* start) {
+  pthread_sigmask(SIG_SETMASK, NULL, &((ucontext_t*) start)->uc_sigmask);
 }
 
 void* fluv__switch_init(char* low, char* top, void (*entry)(void)) {

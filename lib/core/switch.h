@@ -21,8 +21,15 @@
 #if defined(FLUV_SWITCH_UCONTEXT)
 /* Save what is needed to come back in *save and go on at `to`. */
 void fluv__switch(void** save, void* to);
+
+/* A stack is begun anew: with the thread's signal mask of now. */
+void fluv__switch_renew(void* start);
 #else
 # include "core/switch-asm.h"
+
+static inline void fluv__switch_renew(void* start) {
+  (void) start; /* signal masks are the thread's */
+}
 #endif
 
 /* What to switch to for a stack that will begin with entry(), which must not

@@ -62,6 +62,7 @@ static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
   if (stack != NULL) {
     task->stack = stack;
     task->sp = stack->start;
+    fluv__switch_renew(stack->start);
     return true;
   }
   if (task->extra != NULL && task->extra->free_arg != NULL)
@@ -141,12 +142,17 @@ void fluv__task_main(void) {
 }
 
 void fluv__task_suspend(fluv_loop_t* loop, fluv__task_t* self) {
-  fluv__task_t* next = take_runnable(loop);
+  fluv__task_t* next;
 
-  if (next == self)
+  loop->current = NULL; /* what runs in the queue before the next task is not
+                           part of this one */
+  next = take_runnable(loop);
+  if (next == self) {
+    loop->current = self;
     loop->budget = FLUV__BUDGET;
-  else
-    leave(loop, self, &self->sp, &self->stack->ctx, next, false);
+    return;
+  }
+  leave(loop, self, &self->sp, &self->stack->ctx, next, false);
 }
 
 void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task) {

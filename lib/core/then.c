@@ -122,8 +122,12 @@ static void then_mute(fluv_future_t* f) {
 static void then_release(fluv_future_t* f) {
   then_op_t* op = (then_op_t*) f;
 
-  if (op->free_arg != NULL)
+  if (op->free_arg != NULL) {
+    fluv__task_t* task = fluv__hook_begin(f->loop);
+
     op->free_arg(op->arg);
+    fluv__hook_end(f->loop, task);
+  }
 }
 
 static const fluv__ops_t then_ops = {

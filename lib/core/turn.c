@@ -68,7 +68,8 @@ void fluv__drain(fluv_loop_t* loop) {
   fluv_future_t* f;
 
   loop->draining = true;
-  fluv__inbox_run(&loop->inbox);
+  if (!fluv__inbox_is_empty(&loop->inbox))
+    fluv__inbox_run(&loop->inbox);
   while ((f = loop->ready_head) != NULL) {
     if (loop->turn_left == 0 && !next_chunk(loop))
       break;

@@ -2,7 +2,7 @@
 /* Errors that nobody reads. */
 #include <pthread.h>
 
-#include "core/future.h"
+#include "core/loop.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fluv_unhandled_fn hook; /* protected by lock, as its argument */
@@ -17,6 +17,8 @@ void fluv_set_unhandled(fluv_unhandled_fn fn, void* arg) {
 
 void fluv__unhandled(const fluv_future_t* f) {
   char what[512];
+  fluv_loop_t* loop = fluv__loop;
+  fluv__task_t* task;
   fluv_unhandled_fn fn;
   void* arg;
 
@@ -25,11 +27,15 @@ void fluv__unhandled(const fluv_future_t* f) {
   fn = hook;
   arg = hook_arg;
   pthread_mutex_unlock(&lock);
-  if (fn != NULL)
+  if (fn != NULL) {
+    task = loop != NULL ? fluv__hook_begin(loop) : NULL;
     fn(f->result, what, arg);
-  else
+    if (loop != NULL)
+      fluv__hook_end(loop, task);
+  } else {
     fluv__warn("nobody reads that %s failed: %s (%s)",
                what,
                fluv_strerror(f->result),
                fluv_err_name(f->result));
+  }
 }
