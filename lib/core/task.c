@@ -84,12 +84,13 @@ static fluv__task_t* take_runnable(fluv_loop_t* loop) {
 /* Leave the running stack, saved in *save, for that of `next` or, if NULL, of
  * the loop. `self` is NULL unless the stack is a task's that will come
  * back. */
-FLUV__NO_ASAN static void leave(fluv_loop_t* loop,
-                                fluv__task_t* self,
-                                void** save,
-                                fluv__ctx_t* from,
-                                fluv__task_t* next,
-                                bool dying) {
+__attribute__((always_inline)) FLUV__NO_ASAN static inline void leave(
+    fluv_loop_t* loop,
+    fluv__task_t* self,
+    void** save,
+    fluv__ctx_t* from,
+    fluv__task_t* next,
+    bool dying) {
   fluv__fp_t fp;
   bool own_fp;
 
@@ -141,7 +142,8 @@ void fluv__task_main(void) {
   fluv__die("a finished task was resumed");
 }
 
-void fluv__task_suspend(fluv_loop_t* loop, fluv__task_t* self) {
+FLUV__NO_ASAN static inline void suspend(fluv_loop_t* loop,
+                                         fluv__task_t* self) {
   fluv__task_t* next;
 
   loop->current = NULL; /* what runs in the queue before the next task is not
@@ -190,7 +192,7 @@ static void spend_budget(fluv_loop_t* loop, fluv__task_t* self) {
     return;
   loop->budget = FLUV__BUDGET;
   fluv__ready_push(loop, &self->base);
-  fluv__task_suspend(loop, self);
+  suspend(loop, self);
 }
 
 static int64_t take_result(fluv__task_t* self,
@@ -221,7 +223,7 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
       /* A hook that ran during the start may have cancelled this task. */
       if (fluv__unlikely(self->interrupt != 0))
         fluv__cancel(f);
-      fluv__task_suspend(loop, self);
+      suspend(loop, self);
       self->waiting = NULL;
       return take_result(self, f, loc);
     }
@@ -238,7 +240,7 @@ int64_t fluv_yield_loc(const fluv_loc_t* loc) {
     return self->interrupt;
   self->await_loc = loc;
   fluv__ready_push(loop, &self->base);
-  fluv__task_suspend(loop, self);
+  suspend(loop, self);
   return self->interrupt;
 }
 

@@ -60,9 +60,6 @@ static inline bool fluv__is_task(const fluv_future_t* f) {
 /* The first function on every stack. */
 void fluv__task_main(void);
 
-/* Give way until the task is made ready. */
-void fluv__task_suspend(fluv_loop_t* loop, fluv__task_t* self);
-
 /* Let the loop's own stack run a task that is next. */
 void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task);
 
