@@ -447,6 +447,60 @@ START_TEST(no_array_no_arms_and_wrong_flags_are_refused) {
 }
 END_TEST
 
+START_TEST(timeout_cancelled_before_its_limit_says_so) {
+  fluv_future_t* f = fluv_timeout(fluv_spawn(linger, NULL), 5);
+
+  fluv_start(f);
+  test_turn(2);
+  /* The task needs 7 ms to end, past the limit. */
+  fluv_cancel(f);
+  ck_assert_err(fluv_block_on(f), FLUV_ECANCELED);
+}
+END_TEST
+
+START_TEST(dropped_combinators_of_many_arms_that_end_at_once) {
+  fluv_future_t* f[40];
+  int kind;
+  int i;
+
+  for (kind = 0; kind < 3; kind++) {
+    for (i = 0; i < 40; i++)
+      f[i] = fluv_never();
+    if (kind == 0)
+      fluv_drop(fluv_join_all(f, 40, NULL));
+    else if (kind == 1)
+      fluv_drop(fluv_select(f, 40, NULL));
+    else
+      fluv_drop(fluv_timeout(fluv_try_join_all(f, 40, NULL), 10));
+  }
+  test_turn(2);
+}
+END_TEST
+
+static int64_t end_when_told(void* arg) {
+  fluv_future_t* f = *(fluv_future_t**) arg;
+
+  ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
+  return fluv_await(f);
+}
+
+START_TEST(dropped_select_leaves_the_callers_memory_alone) {
+  fluv_future_t* told;
+  fluv_future_t* f;
+  fluv_promise_t* p;
+  int64_t result = 77;
+
+  ck_assert_err(fluv_promise_new(&p, &told), 0);
+  f = fluv_spawn(end_when_told, &told);
+  fluv_drop(fluv_select(&f, 1, &result));
+  test_turn(2);
+  ck_assert_err(fluv_promise_resolve(p, 5), 0);
+  test_turn(3);
+  ck_assert_err(result, 77);
+  fluv_promise_free(p);
+}
+END_TEST
+
 static Suite* combine_suite(void) {
   Suite* s = suite_create("combine");
   TCase* tc = test_case(s, "basic", test_setup_paused, test_teardown);
@@ -491,6 +545,12 @@ static Suite* combine_suite(void) {
   ADD(tc,
       a_null_arm_is_refused_and_the_others_dropped,
       no_array_no_arms_and_wrong_flags_are_refused);
+
+  tc = test_case(s, "regress", test_setup_paused, test_teardown);
+  ADD(tc,
+      timeout_cancelled_before_its_limit_says_so,
+      dropped_combinators_of_many_arms_that_end_at_once,
+      dropped_select_leaves_the_callers_memory_alone);
   return s;
 }
 

@@ -258,6 +258,26 @@ TEST_TASK(close_cancels_who_waits) {
   return 0;
 }
 
+static int64_t end_late(void* arg) {
+  (void) arg;
+  ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
+  ck_assert_err(fluv_await(fluv_sleep(20)), 0);
+  return 5;
+}
+
+START_TEST(dropped_close_leaves_the_callers_memory_alone) {
+  fluv_joinset_t* other = fluv_joinset_new();
+  fluv_future_t* f = fluv_spawn(end_late, NULL);
+  int64_t result = 77;
+
+  ck_assert_err(fluv_joinset_add(other, fluv_select(&f, 1, &result), NULL), 0);
+  test_turn(2);
+  fluv_drop(fluv_joinset_close(other));
+  test_advance(30);
+  ck_assert_err(result, 77);
+}
+END_TEST
+
 START_TEST(close_of_null_and_of_an_empty_set_is_done) {
   ck_assert_err(fluv_block_on(fluv_joinset_close(NULL)), 0);
   ck_assert_err(fluv_block_on(fluv_joinset_close(fluv_joinset_new())), 0);
@@ -344,6 +364,9 @@ static Suite* joinset_suite(void) {
       null_arguments_are_refused,
       a_task_that_could_not_be_made_is_a_failed_member,
       new_needs_a_loop);
+
+  tc = test_case(s, "regress", setup_set, teardown_set);
+  ADD(tc, dropped_close_leaves_the_callers_memory_alone);
   return s;
 }
 

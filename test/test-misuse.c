@@ -604,6 +604,55 @@ START_TEST(using_another_loops_scope_or_promise_aborts) {
 }
 END_TEST
 
+static fluv_loop_t* foreign_loop;
+
+static void reset_foreign_interval(void* arg) {
+  (void) arg;
+  fluv_interval_reset(foreign_interval);
+}
+
+static void free_foreign_interval(void* arg) {
+  (void) arg;
+  fluv_interval_free(foreign_interval);
+}
+
+static void count_foreign_set(void* arg) {
+  (void) arg;
+  fluv_joinset_count(foreign_set);
+}
+
+static void count_foreign_tasks(void* arg) {
+  (void) arg;
+  fluv_loop_count_tasks(foreign_loop);
+}
+
+static void name_foreign_task(void* arg) {
+  (void) arg;
+  fluv_task_get_name(foreign);
+}
+
+static void using_foreign(void* arg) {
+  test_setup();
+  foreign = fluv_spawn(give, NULL);
+  foreign_interval = fluv_interval_new(10, FLUV_INTERVAL_BURST);
+  foreign_set = fluv_joinset_new();
+  foreign_loop = fluv_loop_current();
+  test_on_thread(*(uv_thread_cb*) arg, NULL);
+}
+
+START_TEST(questions_from_another_thread_abort) {
+  uv_thread_cb fns[] = { reset_foreign_interval,
+                         free_foreign_interval,
+                         count_foreign_set,
+                         count_foreign_tasks,
+                         name_foreign_task };
+  size_t i;
+
+  for (i = 0; i < sizeof(fns) / sizeof(*fns); i++)
+    test_aborts(using_foreign, &fns[i], "thread", NULL);
+}
+END_TEST
+
 /* Options. */
 
 START_TEST(options_of_the_wrong_size_are_refused) {
@@ -700,6 +749,7 @@ static Suite* misuse_suite(void) {
       using_a_future_on_a_thread_without_a_loop_aborts,
       using_another_loops_objects_aborts,
       using_another_loops_scope_or_promise_aborts,
+      questions_from_another_thread_abort,
       header_and_library_are_of_one_version,
       errors_have_names_and_texts);
 

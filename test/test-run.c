@@ -293,6 +293,167 @@ START_TEST(loops_in_eight_threads_do_not_meet) {
 }
 END_TEST
 
+/* What is pending when the main task returns. */
+
+static int64_t return_at_once(void* arg) {
+  (void) arg;
+  return 3;
+}
+
+static fluv_future_t* note_finally(int64_t result, void* arg) {
+  ck_assert_err(result, FLUV_ECANCELED);
+  test_note("ran ");
+  (void) arg;
+  return NULL;
+}
+
+static void drop_arg(void* arg) {
+  ck_assert_ptr_nonnull(fluv_loop_current());
+  test_note("freed ");
+  fluv_drop(arg);
+}
+
+static int64_t leave_a_chain_behind(void* arg) {
+  fluv_future_t* f =
+      fluv_finally(fluv_sleep(3600000), note_finally, fluv_never(), drop_arg);
+
+  fluv_detach(f);
+  return return_at_once(arg);
+}
+
+START_TEST(run_ends_pending_continuations) {
+  ck_assert_err(fluv_run(leave_a_chain_behind, NULL, NULL), 3);
+  ck_assert_trace("ran freed ");
+}
+END_TEST
+
+static int64_t leave_sleeps_behind(void* arg) {
+  fluv_future_t* f[] = { fluv_sleep(3600000), fluv_never() };
+
+  fluv_detach(fluv_sleep(3600000));
+  fluv_detach(fluv_select(f, 2, NULL));
+  fluv_detach(fluv_timeout(fluv_never(), 3600000));
+  return return_at_once(arg);
+}
+
+START_TEST(run_does_not_wait_for_detached_sleeps) {
+  uint64_t before = uv_hrtime();
+
+  ck_assert_err(fluv_run(leave_sleeps_behind, NULL, NULL), 3);
+  ck_assert_uint_lt(uv_hrtime() - before, 3000 * 1000000ull);
+}
+END_TEST
+
+static uv_timer_t host_timer;
+
+static void on_host_timer(uv_timer_t* handle) {
+  (void) handle;
+}
+
+static int64_t leave_a_host_timer_behind(void* arg) {
+  uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
+
+  uv_timer_init(uv, &host_timer);
+  uv_timer_start(&host_timer, on_host_timer, 1, 1);
+  return return_at_once(arg);
+}
+
+static void run_with_a_host_timer(void* arg) {
+  (void) arg;
+  ck_assert_err(fluv_run(leave_a_host_timer_behind, NULL, NULL), 3);
+}
+
+START_TEST(run_ends_and_warns_of_active_handles_of_the_users) {
+  int status;
+  char* text = test_stderr_of(run_with_a_host_timer, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "handles");
+  free(text);
+}
+END_TEST
+
+static int64_t leave_all_on_a_paused_clock(void* arg) {
+  fluv_detach(fluv_spawn(stubborn, NULL));
+  return leave_a_host_timer_behind(arg);
+}
+
+static void run_on_a_paused_clock(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  (void) arg;
+  options.clock_paused = true;
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(leave_all_on_a_paused_clock, NULL, &options), 3);
+}
+
+START_TEST(run_winds_down_in_time_on_a_paused_clock) {
+  int status;
+  char* text = test_stderr_of(run_on_a_paused_clock, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "stubborn");
+  free(text);
+}
+END_TEST
+
+static int made;
+static int freed;
+
+static void count_and_free(void* arg) {
+  freed++;
+  free(arg);
+}
+
+/* Each task spawns another: there is always one that has not started. */
+static int64_t spawn_again(void* arg) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+
+  count_and_free(arg);
+  made++;
+  options.free_arg = count_and_free;
+  fluv_detach(fluv_spawn_with(spawn_again, malloc(16), &options));
+  return 3;
+}
+
+START_TEST(run_frees_the_argument_of_a_task_that_never_starts) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+  made = 1;
+  freed = 0;
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(spawn_again, malloc(16), &options), 3);
+  ck_assert_int_eq(made, freed);
+}
+END_TEST
+
+static int close_result;
+
+static void close_from_host_timer(uv_timer_t* handle) {
+  close_result = fluv_loop_close();
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+static int64_t leave_a_closer_behind(void* arg) {
+  uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
+
+  fluv_detach(fluv_spawn(clean_up_slowly, arg));
+  fluv_yield();
+  uv_timer_init(uv, &host_timer);
+  uv_timer_start(&host_timer, close_from_host_timer, 1, 0);
+  return 3;
+}
+
+START_TEST(close_in_a_callback_while_run_winds_down_is_refused) {
+  bool cleaned = false;
+
+  ck_assert_err(fluv_run(leave_a_closer_behind, &cleaned, NULL), 3);
+  ck_assert_err(close_result, FLUV_EBUSY);
+  ck_assert(cleaned);
+}
+END_TEST
+
 static Suite* run_suite(void) {
   Suite* s = suite_create("run");
   TCase* tc;
@@ -310,6 +471,15 @@ static Suite* run_suite(void) {
   ADD(tc,
       loops_in_four_threads_answer_each_other,
       loops_in_eight_threads_do_not_meet);
+
+  tc = test_case(s, "regress", NULL, NULL);
+  ADD(tc,
+      run_ends_pending_continuations,
+      run_does_not_wait_for_detached_sleeps,
+      run_ends_and_warns_of_active_handles_of_the_users,
+      run_winds_down_in_time_on_a_paused_clock,
+      run_frees_the_argument_of_a_task_that_never_starts,
+      close_in_a_callback_while_run_winds_down_is_refused);
   return s;
 }
 

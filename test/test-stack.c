@@ -278,6 +278,69 @@ START_TEST(tasks_around_one_without_a_stack_are_well) {
 }
 END_TEST
 
+static int64_t sleep_a_little(void* arg) {
+  (void) arg;
+  return fluv_await(fluv_sleep(1));
+}
+
+static void setup_room_for_400(void) {
+  struct rlimit limit;
+  unsigned long pages = 0;
+  FILE* statm;
+
+  test_setup();
+  statm = fopen("/proc/self/statm", "r");
+  ck_assert_ptr_nonnull(statm);
+  ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
+  fclose(statm);
+  ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+  /* A stack of 64 KiB has a guard of up to as much beside it. */
+  limit.rlim_cur = pages * (rlim_t) sysconf(_SC_PAGESIZE) + 400 * (128u << 10);
+  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+START_TEST(stacks_use_the_room_that_there_is) {
+  fluv_future_t* f[1000];
+  int64_t results[1000];
+  int had = 0;
+  int i;
+
+  for (i = 0; i < 1000; i++)
+    f[i] = fluv_spawn(sleep_a_little, NULL);
+  fluv_block_on(fluv_join_all(f, 1000, results));
+  for (i = 0; i < 1000; i++) {
+    ck_assert(results[i] == 0 || results[i] == FLUV_ESTACK);
+    had += results[i] == 0;
+  }
+#ifndef TEST_SANITIZED
+  ck_assert_int_ge(had, 350);
+#endif
+  ck_assert_int_ge(had, 1);
+}
+END_TEST
+
+static int64_t begin_to_nearest(void* arg) {
+  if (arg != NULL)
+    fesetround(FE_UPWARD);
+  else
+    ck_assert_int_eq(fegetround(), FE_TONEAREST);
+  return fluv_await(fluv_sleep(1));
+}
+
+START_TEST(new_stacks_begin_with_the_loops_rounding_mode) {
+  fluv_future_t* f[200];
+  int i;
+
+  for (i = 0; i < 200; i++)
+    f[i] = fluv_spawn(begin_to_nearest, i % 2 == 0 ? &f : NULL);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, 200, NULL)), 0);
+  /* And the stacks that are used again. */
+  for (i = 0; i < 200; i++)
+    f[i] = fluv_spawn(begin_to_nearest, NULL);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, 200, NULL)), 0);
+}
+END_TEST
+
 static Suite* stack_suite(void) {
   Suite* s = suite_create("stack");
   TCase* tc;
@@ -303,6 +366,11 @@ static Suite* stack_suite(void) {
 
   tc = test_case(s, "misuse", test_setup, test_teardown);
   ADD(tc, stack_sizes_out_of_range_are_refused);
+
+  tc = test_case(s, "regress", setup_room_for_400, test_teardown);
+  ADD(tc, stacks_use_the_room_that_there_is);
+  tc = test_case(s, "regress", test_setup, test_teardown);
+  ADD(tc, new_stacks_begin_with_the_loops_rounding_mode);
   return s;
 }
 

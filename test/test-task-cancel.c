@@ -523,6 +523,53 @@ START_TEST(cancel_reaches_a_task_inside_a_deadline) {
 }
 END_TEST
 
+static void compute_for(uint64_t ms) {
+  uint64_t end = fluv_now() + ms * MS;
+
+  while (fluv_now() < end)
+    continue;
+}
+
+TEST_TASK(deadline_passes_while_the_task_computes) {
+  ck_assert_err(fluv_deadline_begin(2), 0);
+  compute_for(4);
+  ck_assert_err(fluv_task_get_interrupt(), FLUV_ETIMEDOUT);
+  ck_assert_err(fluv_await(fluv_sleep(1)), FLUV_ETIMEDOUT);
+  ck_assert(fluv_deadline_end());
+  ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+
+  ck_assert_err(fluv_deadline_begin(2), 0);
+  compute_for(4);
+  ck_assert(fluv_deadline_end());
+  return 0;
+}
+
+static int64_t chain(void* arg) {
+  intptr_t depth = (intptr_t) arg;
+  fluv_future_t* f;
+
+  if (depth == 0)
+    return fluv_await(fluv_never());
+  f = fluv_spawn(chain, (void*) (depth - 1));
+  return fluv_await(fluv_join_all(&f, 1, NULL));
+}
+
+static int64_t cancel_a_deep_chain(void* arg) {
+  fluv_future_t* f = fluv_spawn(chain, arg);
+  int i;
+
+  for (i = 0; i < 3000; i++)
+    fluv_yield();
+  /* On the small stack of a task. */
+  fluv_cancel(f);
+  return fluv_await(f);
+}
+
+START_TEST(cancel_reaches_down_a_chain_of_thousands) {
+  ck_assert_err(test_run(cancel_a_deep_chain, (void*) 2000), FLUV_ECANCELED);
+}
+END_TEST
+
 static Suite* task_cancel_suite(void) {
   Suite* s = suite_create("task-cancel");
   TCase* tc = test_case(s, "cancel", test_setup_paused, test_teardown);
@@ -559,6 +606,11 @@ static Suite* task_cancel_suite(void) {
       a_shield_holds_off_outer_deadlines_not_inner_ones,
       a_sleep_that_ends_with_the_deadline_is_no_loss,
       cancel_reaches_a_task_inside_a_deadline);
+
+  tc = test_case(s, "regress", test_setup, test_teardown);
+  ADD(tc,
+      deadline_passes_while_the_task_computes,
+      cancel_reaches_down_a_chain_of_thousands);
   return s;
 }
 

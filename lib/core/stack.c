@@ -51,10 +51,10 @@ enum {
    * 1 in so many. A load that comes in waves keeps its stacks from one wave
    * to the next, and one that came once gives them back. */
   PEAK_FADE = 64,
-  /* How far tops are moved apart within their page, and in which steps: far
-   * enough to spread over cache sets, little enough to leave most of the
-   * first page to the frames. */
-  COLOURS = 24,
+  /* How far the beginnings of stacks are moved apart within a page, and in
+   * which steps: far enough to spread over cache sets, little enough to leave
+   * most of the page to the first frames. */
+  COLOURS = 32,
   COLOUR_STEP = 64
 };
 
@@ -112,13 +112,23 @@ static void stack_forget(fluv__stack_t* stack) {
     VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
 }
 
+/* Where the stack of that index in a slab lies. */
+static fluv__stack_t* stack_at(const fluv__slab_t* slab,
+                               unsigned index,
+                               unsigned bits) {
+  uintptr_t end = (uintptr_t) slab->memory + (index + 1) * stride(bits);
+  uintptr_t at =
+      end - sizeof(fluv__stack_t) - (index * 5 % COLOURS) * COLOUR_STEP;
+
+  return (fluv__stack_t*) (at & ~(uintptr_t) (COLOUR_STEP - 1));
+}
+
 static void slab_free(fluv__slab_t* slab, unsigned bits) {
   unsigned i;
 
   if (FLUV_TSAN || RUNNING_ON_VALGRIND)
     for (i = 0; i < slab->used; i++)
-      stack_forget(
-          (fluv__stack_t*) (void*) (slab->memory + (i + 1) * stride(bits)) - 1);
+      stack_forget(stack_at(slab, i, bits));
   fluv__list_remove(&slab->link);
   munmap(slab->memory, slab->bytes);
   fluv__free(slab);
@@ -186,19 +196,18 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
   char* memory = slab->memory + slab->used * stride(bits);
   fluv__stack_t* stack;
   fluv__fp_t now;
-  char* top;
 
   if (!guard(cache, memory))
     return NULL;
-  stack = (fluv__stack_t*) (void*) (memory + stride(bits)) - 1;
+  stack = stack_at(slab, slab->used, bits);
   stack->slab = slab;
   stack->low = memory + FLUV__STACK_GUARD;
-  top = (char*) ((uintptr_t) stack & ~(uintptr_t) 63) -
-        (slab->used * 5 % COLOURS) * COLOUR_STEP;
   /* Nothing writes to this first frame again: it serves every task. */
   fluv__fp_read(&now);
   fluv__fp_load(cache->fp);
-  stack->start = fluv__switch_init(stack->low, top, cache->entry);
+  stack->start = fluv__switch_init(stack->low,
+                                   stack->first + sizeof(stack->first),
+                                   cache->entry);
   fluv__fp_load(&now);
   stack->bits = bits;
   stack->ctx.bottom = stack->low;

@@ -35,16 +35,18 @@ typedef struct fluv__ctx {
 
 typedef struct fluv__slab fluv__slab_t;
 
+/* On a cache line of its own, with the first frame's place in front: what is
+ * read to start a task. How far below the end of its memory it lies differs
+ * from stack to stack, so that their hot lines do not share cache sets. */
 typedef struct fluv__stack {
-  struct fluv__stack* next; /* in the slab's free list */
+  char first[32];           /* what the assembly switch begins a stack with */
+  struct fluv__stack* next; /* in a list of free ones */
   fluv__slab_t* slab;
-  char* low;     /* first usable byte; the guard is below */
-  void* start;   /* what to switch to for the first frame. Where that lies
-                    differs from stack to stack, so that their hot lines do not
-                    share cache sets */
+  char* low;   /* first usable byte; the guard is below */
+  void* start; /* what to switch to for the first frame */
+  fluv__ctx_t ctx;
   unsigned bits; /* size class: log2 of the usable size */
   unsigned valgrind_id;
-  fluv__ctx_t ctx;
 } fluv__stack_t;
 
 typedef struct fluv__stack_cache {
