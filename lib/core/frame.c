@@ -11,6 +11,7 @@ struct fluv__frame {
   fluv__frame_t* outer;
   fluv__task_t* task;
   fluv__timer_t timer;
+  uint64_t end; /* when its time is over, in ns */
   bool is_shield;
   bool passed; /* its time is over */
 };
@@ -35,6 +36,16 @@ static void frame_fire(fluv__timer_t* timer) {
   fluv__task_update_interrupt(frame->task);
 }
 
+/* The clock in so many milliseconds; FLUV_FOREVER if it does not reach it. */
+static uint64_t end_of(const fluv_loop_t* loop, uint64_t limit_ms) {
+  const uint64_t ns_per_ms = 1000000;
+  uint64_t now = fluv__timers_now(&loop->timers);
+
+  if (limit_ms > (UINT64_MAX - now) / ns_per_ms)
+    return FLUV_FOREVER;
+  return now + limit_ms * ns_per_ms;
+}
+
 static int begin(const char* what, bool is_shield, uint64_t limit_ms) {
   fluv__task_t* task = fluv__task_require(what, NULL);
   fluv_loop_t* loop = task->base.loop;
@@ -47,11 +58,29 @@ static int begin(const char* what, bool is_shield, uint64_t limit_ms) {
   frame->is_shield = is_shield;
   frame->passed = limit_ms == 0;
   fluv__timer_init(&frame->timer, frame_fire);
-  if (limit_ms != 0 && limit_ms != FLUV_FOREVER)
-    fluv__timer_after(loop, &frame->timer, limit_ms);
+  frame->end = end_of(loop, limit_ms);
+  if (limit_ms != 0 && frame->end != FLUV_FOREVER)
+    fluv__timer_at(loop, &frame->timer, frame->end);
   task->frames = frame;
   fluv__task_update_interrupt(task);
   return 0;
+}
+
+void fluv__frames_look(fluv__task_t* task) {
+  fluv_loop_t* loop = task->base.loop;
+  uint64_t now;
+  fluv__frame_t* frame;
+
+  if (task->frames == NULL)
+    return;
+  now = fluv__timers_now(&loop->timers);
+  for (frame = task->frames; frame != NULL; frame = frame->outer) {
+    if (frame->passed || now < frame->end)
+      continue;
+    fluv__timer_stop(loop, &frame->timer);
+    frame->passed = true;
+  }
+  fluv__task_update_interrupt(task);
 }
 
 /* Take off the innermost frame and say whether its time was over. */
@@ -69,6 +98,7 @@ static bool end_innermost(fluv__task_t* task) {
 static bool end(const char* what, bool is_shield) {
   fluv__task_t* task = fluv__task_require(what, NULL);
 
+  fluv__frames_look(task);
   if (task->frames == NULL || task->frames->is_shield != is_shield)
     fluv__die("%s without its begin being the innermost, in task \"%s\"",
               what,

@@ -17,9 +17,19 @@ typedef struct next_op {
   void** out_tag;
 } next_op_t;
 
+typedef struct close_op {
+  fluv_future_t base;
+  fluv_joinset_t* set;
+} close_op_t;
+
+static void close_mute(fluv_future_t* f) {
+  fluv__group_mute(&((close_op_t*) f)->set->group);
+}
+
 static const fluv__ops_t close_ops = {
   .kind = "joinset close",
   .live = true,
+  .mute = close_mute,
 };
 
 /* Once it is closed and the last member has ended: free all. */
@@ -71,12 +81,13 @@ fluv_joinset_t* fluv_joinset_new(void) {
 
   if (set == NULL)
     return NULL;
-  set->close = fluv__future_new(&close_ops, sizeof(fluv_future_t), &here);
+  set->close = fluv__future_new(&close_ops, sizeof(close_op_t), &here);
   if (set->close == NULL) {
     fluv__free(set);
     return NULL;
   }
   set->close->state = FLUV__PENDING;
+  ((close_op_t*) set->close)->set = set;
   set->loop = fluv__loop;
   fluv__group_init(&set->group, on_end);
   return set;
@@ -145,6 +156,7 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
 }
 
 size_t fluv_joinset_count(const fluv_joinset_t* set) {
+  check_loop(set, "fluv_joinset_count()", NULL);
   return set->group.count;
 }
 

@@ -36,6 +36,8 @@ struct uv_loop_s* fluv_loop_get_uv(const fluv_loop_t* loop) {
 }
 
 size_t fluv_loop_count_tasks(const fluv_loop_t* loop) {
+  if (fluv__unlikely(loop != fluv__loop))
+    fluv__wrong_thread(loop, "fluv_loop_count_tasks()", NULL, NULL);
   return loop->task_count;
 }
 
@@ -128,6 +130,7 @@ int fluv__loop_new(uv_loop_t* uv,
   loop->thread = pthread_self();
   loop->chunk = 64;
   fluv__list_init(&loop->tasks);
+  loop->to_cancel_end = &loop->to_cancel;
   fluv__list_init(&loop->handles);
   fluv__pool_init(&loop->pool);
   fluv__stack_cache_init(&loop->stacks, fluv__task_main, &loop->fp);
@@ -205,7 +208,6 @@ static void on_close_timer(uv_handle_t* handle) {
 void fluv__loop_shut(fluv_loop_t* loop) {
   fluv__inbox_close(&loop->inbox);
   loop->closing = true;
-  fluv__loop = NULL; /* nothing can be made on it any more */
   fluv__overflow_unwatch(loop->alt_stack);
   uv_close((uv_handle_t*) &loop->async, on_close_async);
   uv_close((uv_handle_t*) &loop->check, on_close_check);
@@ -243,5 +245,6 @@ int fluv_loop_close(void) {
   if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0)
     return FLUV_EBUSY;
   fluv__loop_shut(loop);
+  fluv__loop = NULL;
   return 0;
 }

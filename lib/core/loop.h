@@ -61,9 +61,10 @@ struct fluv_loop {
   /* Tasks and what can wake them. */
   fluv__list_t tasks; /* all that have not returned */
   size_t task_count;
-  fluv__task_t* to_cancel; /* whose await is to be cancelled, one by one */
-  bool cancelling;         /* somebody works that off */
-  size_t remote_waits;     /* waits that only a promise can end */
+  fluv__task_t* to_cancel; /* FIFO of those whose await is to be cancelled */
+  fluv__task_t** to_cancel_end;
+  bool cancelling;     /* somebody works that off */
+  size_t remote_waits; /* waits that only a promise can end */
   fluv__list_t handles;
   uint64_t turn; /* loop iterations, counted in the check phase */
   fluv__turn_t bounds;

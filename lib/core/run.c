@@ -90,7 +90,8 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   return result;
 }
 
-/* Futures that nobody will wait for any more; as many as one walk finds. */
+/* Futures that nobody will wait for any more: detached ones and, once no task
+ * is left that might hold them, forgotten ones. As many as one walk finds. */
 enum {
   MOST_ROOTS = 128
 };
@@ -103,7 +104,10 @@ typedef struct roots {
 static void find_root(fluv_future_t* f, void* arg) {
   roots_t* roots = arg;
 
-  if (f->state == FLUV__PENDING && f->waiter == NULL && !fluv__is_task(f) &&
+  bool is_root = (f->flags & FLUV__UNWANTED) != 0 ||
+                 ((f->flags & FLUV__TAKEN) == 0 && f->loop->task_count == 0);
+
+  if (is_root && f->state == FLUV__PENDING && !fluv__is_task(f) &&
       (f->flags & FLUV__CANCELLED) == 0 && roots->count < MOST_ROOTS)
     roots->f[roots->count++] = f;
 }
@@ -150,8 +154,11 @@ static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
   uv_timer_init(loop->uv, &limit);
   uv_timer_start(&limit, on_limit, limit_ms, 0);
   uv_unref((uv_handle_t*) &limit);
-  while (uv_loop_alive(loop->uv) && uv_hrtime() < end)
+  while (uv_loop_alive(loop->uv) && uv_hrtime() < end) {
     uv_run(loop->uv, UV_RUN_ONCE);
+    if (loop->task_count == 0)
+      cancel_roots(loop);
+  }
   limit.data = &limit;
   uv_close((uv_handle_t*) &limit, on_limit_closed);
   while (limit.data != NULL)
@@ -177,6 +184,7 @@ static void close_down(fluv_loop_t* loop) {
   while (loop->open_handles > 1 || uv->active_reqs.count > 0)
     if (uv_run(uv, UV_RUN_ONCE) == 0)
       break;
+  fluv__loop = NULL;
   fluv__loop_closed(loop);
 }
 

@@ -114,6 +114,13 @@ fluv_interval_t* fluv_interval_new(uint64_t period_ms,
   return interval;
 }
 
+static void check_loop(const fluv_interval_t* interval,
+                       const char* what,
+                       const fluv_loc_t* loc) {
+  if (fluv__unlikely(interval->loop != fluv__loop))
+    fluv__wrong_thread(interval->loop, what, NULL, loc);
+}
+
 /* Take the tick that is due, and say when the next one is. */
 static int64_t take_tick(fluv_interval_t* interval) {
   uint64_t due = interval->next_ns;
@@ -176,8 +183,7 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
 
   if (interval == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
-  if (interval->loop != fluv__loop)
-    fluv__wrong_thread(interval->loop, "interval", NULL, loc);
+  check_loop(interval, "fluv_interval_tick()", loc);
   op = (tick_op_t*) fluv__future_new(&tick_ops, sizeof(tick_op_t), loc);
   if (op == NULL)
     return fluv__future_none();
@@ -187,6 +193,7 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
 }
 
 int fluv_interval_reset(fluv_interval_t* interval) {
+  check_loop(interval, "fluv_interval_reset()", NULL);
   if (interval->waiter != NULL)
     return FLUV_EBUSY;
   interval->next_ns = fluv_now() + interval->period_ns;
@@ -196,6 +203,7 @@ int fluv_interval_reset(fluv_interval_t* interval) {
 void fluv_interval_free(fluv_interval_t* interval) {
   if (interval == NULL)
     return;
+  check_loop(interval, "fluv_interval_free()", NULL);
   if (interval->waiter != NULL)
     fluv__cancel(interval->waiter);
   fluv__free(interval);

@@ -257,13 +257,16 @@ void fluv__task_update_interrupt(fluv__task_t* task) {
   if (task->interrupt == 0 || task->waiting == NULL || task->cancel_queued)
     return;
   task->cancel_queued = true;
-  task->next_to_cancel = loop->to_cancel;
-  loop->to_cancel = task;
+  task->next_to_cancel = NULL;
+  *loop->to_cancel_end = task;
+  loop->to_cancel_end = &task->next_to_cancel;
   if (loop->cancelling)
     return;
   loop->cancelling = true;
   while ((task = loop->to_cancel) != NULL) {
     loop->to_cancel = task->next_to_cancel;
+    if (loop->to_cancel == NULL)
+      loop->to_cancel_end = &loop->to_cancel;
     task->cancel_queued = false;
     fluv__cancel(task->waiting);
   }
@@ -273,8 +276,11 @@ void fluv__task_update_interrupt(fluv__task_t* task) {
 static void task_release(fluv_future_t* f) {
   fluv__task_t* task = (fluv__task_t*) f;
 
-  /* Both are there only if the task never returned. */
+  /* Frames are left only if the task never returned. */
   fluv__frames_abandon(task);
+  if (f->state != FLUV__DONE && task->stack == NULL && task->extra != NULL &&
+      task->extra->free_arg != NULL)
+    task->extra->free_arg(task->arg); /* it never started */
   if (task->extra != NULL)
     fluv__extra_free(task->extra);
 }
@@ -383,7 +389,11 @@ fluv_future_t* fluv_task_self(void) {
 }
 
 int fluv_task_get_interrupt(void) {
-  return fluv__task_require("fluv_task_get_interrupt()", NULL)->interrupt;
+  fluv__task_t* self = fluv__task_require("fluv_task_get_interrupt()", NULL);
+
+  /* A deadline may have passed while the task kept the thread to itself. */
+  fluv__frames_look(self);
+  return self->interrupt;
 }
 
 const char* fluv__task_name(const fluv__task_t* task) {
@@ -395,5 +405,7 @@ const char* fluv__task_name(const fluv__task_t* task) {
 const char* fluv_task_get_name(const fluv_future_t* task) {
   if (task == NULL || !fluv__is_task(task))
     return "";
+  if (fluv__unlikely(task->loop != fluv__loop))
+    fluv__wrong_thread(task->loop, "fluv_task_get_name()", task->loc, NULL);
   return fluv__task_name((const fluv__task_t*) task);
 }

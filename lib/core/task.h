@@ -93,6 +93,10 @@ struct fluv__extra {
 /* End all frames without looking at them. */
 void fluv__frames_end(fluv__task_t* task);
 
+/* See whether a deadline or a shield has passed that the loop had no time to
+ * notice. */
+void fluv__frames_look(fluv__task_t* task);
+
 /* Free the frames of a task that will not return, when its loop is gone. */
 void fluv__frames_abandon(fluv__task_t* task);
 

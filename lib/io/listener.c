@@ -180,7 +180,7 @@ int fluv_tcp_listen(const char* address,
     options = &defaults;
   if (out_listener == NULL || fluv__tcp_options_check(options) < 0)
     return FLUV_EINVAL;
-  if (loop == NULL)
+  if (loop == NULL || loop->closing)
     return FLUV_ENOLOOP;
   err = fluv__reserve_watchers(loop);
   if (err < 0)

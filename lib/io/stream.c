@@ -34,8 +34,11 @@ void fluv__stream_unref(fluv_stream_t* stream) {
 
 int fluv__stream_init(fluv_stream_t* stream) {
   fluv_loop_t* loop = fluv__loop;
-  int err = fluv__reserve_watchers(loop);
+  int err;
 
+  if (loop == NULL || loop->closing)
+    return FLUV_ENOLOOP;
+  err = fluv__reserve_watchers(loop);
   if (err < 0)
     return err;
   err = uv_tcp_init(loop->uv, &stream->uv.tcp);
@@ -52,8 +55,6 @@ int fluv__stream_init(fluv_stream_t* stream) {
 static int bind_fd(fluv_stream_t* stream) {
   int err;
 
-  if (fluv__loop == NULL)
-    return FLUV_ENOLOOP;
   err = fluv__stream_init(stream);
   if (err < 0)
     return err;
@@ -130,10 +131,12 @@ int fluv__stream_fd(const fluv_stream_t* stream) {
 }
 
 uint64_t fluv_stream_get_bytes_read(const fluv_stream_t* stream) {
+  fluv__stream_check(stream, "fluv_stream_get_bytes_read()", NULL);
   return stream->bytes_read;
 }
 
 uint64_t fluv_stream_get_bytes_written(const fluv_stream_t* stream) {
+  fluv__stream_check(stream, "fluv_stream_get_bytes_written()", NULL);
   return stream->bytes_written;
 }
 
