@@ -27,7 +27,7 @@ AC_DEFUN([FLUV_SANITIZER_DONE],
 FLUV_TEST_SLOWDOWN=1
 AS_IF([test -n "$fluv_sanitizers"], [
   FLUV_ADD_FLAGS([-fno-omit-frame-pointer])
-  FLUV_TEST_SLOWDOWN=5])
+  FLUV_TEST_SLOWDOWN=20])
 AS_VAR_IF([enable_ubsan], [yes],
   [FLUV_ADD_FLAGS([-fno-sanitize-recover=undefined])])
 AC_SUBST([FLUV_TEST_SLOWDOWN])

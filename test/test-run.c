@@ -428,29 +428,133 @@ START_TEST(run_frees_the_argument_of_a_task_that_never_starts) {
 }
 END_TEST
 
-static int close_result;
+static int closed;
+static int refused;
 
-static void close_from_host_timer(uv_timer_t* handle) {
-  close_result = fluv_loop_close();
-  uv_close((uv_handle_t*) handle, NULL);
+static void close_in_each_iteration(uv_check_t* handle) {
+  (void) handle;
+  if (fluv_loop_current() == NULL)
+    return;
+  if (fluv_loop_close() == FLUV_EBUSY)
+    refused++;
+  else
+    closed++;
 }
+
+static uv_check_t host_check;
 
 static int64_t leave_a_closer_behind(void* arg) {
   uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
 
+  uv_check_init(uv, &host_check);
+  uv_check_start(&host_check, close_in_each_iteration);
   fluv_detach(fluv_spawn(clean_up_slowly, arg));
   fluv_yield();
-  uv_timer_init(uv, &host_timer);
-  uv_timer_start(&host_timer, close_from_host_timer, 1, 0);
   return 3;
 }
 
-START_TEST(close_in_a_callback_while_run_winds_down_is_refused) {
+static void run_with_a_closer(void* arg) {
   bool cleaned = false;
 
+  (void) arg;
+  closed = 0;
+  refused = 0;
   ck_assert_err(fluv_run(leave_a_closer_behind, &cleaned, NULL), 3);
-  ck_assert_err(close_result, FLUV_EBUSY);
   ck_assert(cleaned);
+  ck_assert_int_eq(closed, 0);
+  ck_assert_int_gt(refused, 0);
+}
+
+START_TEST(close_in_callbacks_during_run_is_refused) {
+  int status;
+  char* text = test_stderr_of(run_with_a_closer, NULL, &status);
+
+  /* The report of what is alive goes to stderr each time. */
+  ck_assert_msg(status == 0, "%#x: %s", (unsigned) status, text);
+  free(text);
+}
+END_TEST
+
+/* A task that cleans up uses what it had started before. */
+static int64_t hold_and_clean_up(void* arg) {
+  fluv_future_t* held[3];
+  fluv_promise_t* p;
+
+  held[0] = fluv_sleep(3600000);
+  fluv_start(held[0]);
+  held[2] = fluv_spawn(wait_forever, NULL);
+  ck_assert_err(fluv_promise_new(&p, &held[1]), 0);
+  ck_assert_err(fluv_await(fluv_sleep(3600000)), FLUV_ECANCELED);
+  ck_assert_err(fluv_shield_begin(1000), 0);
+  ck_assert_err(fluv_await(fluv_sleep(2)), 0);
+  ck_assert_err(fluv_await(fluv_timeout(held[0], 1)), FLUV_ETIMEDOUT);
+  ck_assert_err(fluv_promise_resolve(p, 4), 0);
+  ck_assert_err(fluv_await(held[1]), 4);
+  ck_assert_err(fluv_await(held[2]), FLUV_ECANCELED);
+  fluv_promise_free(p);
+  *(bool*) arg = true;
+  return 0;
+}
+
+static int64_t leave_a_holder_behind(void* arg) {
+  fluv_detach(fluv_spawn(hold_and_clean_up, arg));
+  fluv_yield();
+  return 3;
+}
+
+START_TEST(run_leaves_to_its_tasks_what_they_hold) {
+  bool cleaned = false;
+
+  ck_assert_err(fluv_run(leave_a_holder_behind, &cleaned, NULL), 3);
+  ck_assert(cleaned);
+}
+END_TEST
+
+static uv_work_t late_request;
+
+static void work_past_the_limit(uv_work_t* req) {
+  (void) req;
+  uv_sleep(30);
+}
+
+static void fail_late(uv_work_t* req, int status) {
+  (void) status;
+  fluv_uv_done((uv_req_t*) req, FLUV_EPIPE);
+}
+
+static int64_t leave_a_request_behind(void* arg) {
+  uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
+  fluv_future_t* f =
+      FLUV_UV(&late_request,
+              uv_queue_work(uv, &late_request, work_past_the_limit, fail_late));
+
+  fluv_detach(f);
+  fluv_await(fluv_sleep(2));
+  (void) arg;
+  return 3;
+}
+
+static void hear_late(int64_t err, const char* what, void* arg) {
+  ck_assert_err(err, FLUV_EPIPE);
+  ck_assert_has(what, "test-run.c:");
+  (void) arg;
+}
+
+static void run_with_a_late_request(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  (void) arg;
+  fluv_set_unhandled(hear_late, NULL);
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(leave_a_request_behind, NULL, &options), 3);
+}
+
+START_TEST(run_survives_a_request_that_fails_after_its_limit) {
+  int status;
+  char* text = test_stderr_of(run_with_a_late_request, NULL, &status);
+
+  ck_assert_msg(status == 0, "%#x: %s", (unsigned) status, text);
+  free(text);
 }
 END_TEST
 
@@ -479,7 +583,9 @@ static Suite* run_suite(void) {
       run_ends_and_warns_of_active_handles_of_the_users,
       run_winds_down_in_time_on_a_paused_clock,
       run_frees_the_argument_of_a_task_that_never_starts,
-      close_in_a_callback_while_run_winds_down_is_refused);
+      close_in_callbacks_during_run_is_refused,
+      run_leaves_to_its_tasks_what_they_hold,
+      run_survives_a_request_that_fails_after_its_limit);
   return s;
 }
 

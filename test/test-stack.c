@@ -10,6 +10,11 @@
 #ifdef __SSE2__
 # include <xmmintrin.h>
 #endif
+#ifdef HAVE_VALGRIND_VALGRIND_H
+# include <valgrind/valgrind.h>
+#else
+# define RUNNING_ON_VALGRIND 0
+#endif
 
 static int64_t note_arg(void* arg) {
   test_note(arg);
@@ -278,6 +283,7 @@ START_TEST(tasks_around_one_without_a_stack_are_well) {
 }
 END_TEST
 
+#ifndef TEST_SANITIZED
 static int64_t sleep_a_little(void* arg) {
   (void) arg;
   return fluv_await(fluv_sleep(1));
@@ -312,12 +318,10 @@ START_TEST(stacks_use_the_room_that_there_is) {
     ck_assert(results[i] == 0 || results[i] == FLUV_ESTACK);
     had += results[i] == 0;
   }
-#ifndef TEST_SANITIZED
   ck_assert_int_ge(had, 350);
-#endif
-  ck_assert_int_ge(had, 1);
 }
 END_TEST
+#endif
 
 static int64_t begin_to_nearest(void* arg) {
   if (arg != NULL)
@@ -367,8 +371,13 @@ static Suite* stack_suite(void) {
   tc = test_case(s, "misuse", test_setup, test_teardown);
   ADD(tc, stack_sizes_out_of_range_are_refused);
 
-  tc = test_case(s, "regress", setup_room_for_400, test_teardown);
-  ADD(tc, stacks_use_the_room_that_there_is);
+#ifndef TEST_SANITIZED
+  /* Tools need address space of their own. */
+  if (!RUNNING_ON_VALGRIND) {
+    tc = test_case(s, "regress", setup_room_for_400, test_teardown);
+    ADD(tc, stacks_use_the_room_that_there_is);
+  }
+#endif
   tc = test_case(s, "regress", test_setup, test_teardown);
   ADD(tc, new_stacks_begin_with_the_loops_rounding_mode);
   return s;

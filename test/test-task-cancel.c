@@ -544,6 +544,32 @@ TEST_TASK(deadline_passes_while_the_task_computes) {
   return 0;
 }
 
+static int64_t note_cancel(void* arg) {
+  ck_assert_err(fluv_await(fluv_never()), FLUV_ECANCELED);
+  test_note(arg);
+  return FLUV_ECANCELED;
+}
+
+static int64_t await_three(void* arg) {
+  fluv_future_t* f[3];
+
+  f[0] = fluv_spawn(note_cancel, TEXT("a"));
+  f[1] = fluv_spawn(note_cancel, TEXT("b"));
+  f[2] = fluv_spawn(note_cancel, TEXT("c"));
+  (void) arg;
+  return fluv_await(fluv_join_all(f, 3, NULL));
+}
+
+START_TEST(cancelled_tasks_wake_in_order) {
+  fluv_future_t* f = fluv_spawn(await_three, NULL);
+
+  test_turn(3);
+  fluv_cancel(f);
+  ck_assert_err(fluv_block_on(f), FLUV_ECANCELED);
+  ck_assert_trace("abc");
+}
+END_TEST
+
 static int64_t chain(void* arg) {
   intptr_t depth = (intptr_t) arg;
   fluv_future_t* f;
@@ -610,6 +636,7 @@ static Suite* task_cancel_suite(void) {
   tc = test_case(s, "regress", test_setup, test_teardown);
   ADD(tc,
       deadline_passes_while_the_task_computes,
+      cancelled_tasks_wake_in_order,
       cancel_reaches_down_a_chain_of_thousands);
   return s;
 }

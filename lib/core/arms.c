@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 
+/* More arms than this are a mistake: a negative number, most likely. */
+#define MOST_ARMS ((size_t) 1 << 26)
+
 /* Take over and drop what the combinator cannot have. */
 static void drop_all(fluv_future_t* const* futures,
                      size_t n,
@@ -53,9 +56,8 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
   fluv__arms_t* arms = NULL;
   size_t i;
 
-  if ((futures == NULL && n > 0) || n > UINT32_MAX / sizeof(fluv__arm_t) / 2 ||
-      has_null(futures, n)) {
-    if (futures != NULL && n <= UINT32_MAX / sizeof(fluv__arm_t) / 2)
+  if ((futures == NULL && n > 0) || n > MOST_ARMS || has_null(futures, n)) {
+    if (futures != NULL && n <= MOST_ARMS)
       drop_all(futures, n, loc);
     *out_failed = fluv__future_fail(FLUV_EINVAL, loc);
     return NULL;

@@ -21,6 +21,8 @@ typedef struct fluv__deferred {
 fluv__extra_t* fluv__task_extra(fluv__task_t* task) {
   if (task->extra == NULL)
     task->extra = fluv__calloc(1, sizeof(*task->extra));
+  if (task->extra != NULL)
+    task->base.flags |= FLUV__HOLDS;
   return task->extra;
 }
 

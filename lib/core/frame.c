@@ -62,6 +62,7 @@ static int begin(const char* what, bool is_shield, uint64_t limit_ms) {
   if (limit_ms != 0 && frame->end != FLUV_FOREVER)
     fluv__timer_at(loop, &frame->timer, frame->end);
   task->frames = frame;
+  task->base.flags |= FLUV__HOLDS;
   fluv__task_update_interrupt(task);
   return 0;
 }

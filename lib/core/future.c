@@ -62,15 +62,12 @@ fluv_future_t* fluv_never_loc(const fluv_loc_t* loc) {
   return f != NULL ? f : fluv__future_none();
 }
 
-void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used) {
-  if (fluv__unlikely(f->flags & FLUV__IMMORTAL))
+void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used) {
+  if (f->flags & FLUV__IMMORTAL)
     return;
-  fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
-  if (f->ops->release != NULL)
-    f->ops->release(f);
-  f->state = FLUV__FREED;
-  f->result = (int64_t) (intptr_t) used;
-  fluv__pool_free(&f->loop->pool, f);
+  f->ops->release(f);
+  f->flags &= (uint8_t) ~FLUV__HOLDS;
+  fluv__future_free(f, used);
 }
 
 /* The future was used before, or belongs to another thread. */

@@ -44,7 +44,8 @@ struct fluv__ops {
   void (*mute)(fluv_future_t* f);
   /* Its turn in the ready queue has come. */
   void (*run)(fluv_future_t* f);
-  /* The struct is about to be freed: give back what it holds. */
+  /* The struct is about to be freed: give back what it holds. Called only if
+   * HOLDS is set. */
   void (*release)(fluv_future_t* f);
   /* What it waits for, beyond its kind. NULL: nothing to say. */
   void (*describe)(const fluv_future_t* f, char* buf, size_t size);
@@ -63,7 +64,8 @@ enum {
   FLUV__UNWANTED = 1 << 2,  /* freed as soon as it is done */
   FLUV__REPORT = 1 << 3,    /* an error goes to the unhandled-error hook */
   FLUV__IMMORTAL = 1 << 4,  /* not from the pool: never freed, used at will */
-  FLUV__MUTE = 1 << 5       /* dropped: touches no memory of the caller's */
+  FLUV__MUTE = 1 << 5,      /* dropped: touches no memory of the caller's */
+  FLUV__HOLDS = 1 << 6      /* there is something for ops->release() */
 };
 
 struct fluv_future {
@@ -86,8 +88,8 @@ fluv_future_t* fluv__future_none(void);
 /* A future that has failed, or fluv__future_none(). */
 fluv_future_t* fluv__future_fail(int64_t err, const fluv_loc_t* loc);
 
-/* Free a future that is done or was never started. */
-void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used);
+/* fluv__future_free() of one that holds something, or is immortal. */
+void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used);
 
 /* The slow and the deadly part of fluv__take(). */
 void fluv__take_odd(fluv_future_t* f, const fluv_loc_t* loc);

@@ -176,7 +176,7 @@ void fluv__loop_unref(fluv_loop_t* loop) {
 
 static void release_left_over(fluv_future_t* f, void* arg) {
   (void) arg;
-  if (f->ops->release != NULL)
+  if (f->flags & FLUV__HOLDS)
     f->ops->release(f);
 }
 

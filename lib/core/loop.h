@@ -163,6 +163,18 @@ static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
   return f;
 }
 
+/* Free a future that is done or was never started. */
+static inline void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used) {
+  fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
+  if (fluv__unlikely(f->flags & (FLUV__HOLDS | FLUV__IMMORTAL))) {
+    fluv__future_free_slow(f, used);
+    return;
+  }
+  f->state = FLUV__FREED;
+  f->result = (int64_t) (intptr_t) used;
+  fluv__pool_free(&f->loop->pool, f);
+}
+
 /* Around a hook of the user's that may run in the middle of anything: it is
  * outside all tasks, so that an await in it is caught. */
 static inline fluv__task_t* fluv__hook_begin(fluv_loop_t* loop) {

@@ -46,7 +46,7 @@ enum {
   SLAB_MAX_BITS = 30,
   /* Free stacks that are kept ready, the last given back first. They count
    * as in use for their slabs. */
-  MOST_HOT = 256,
+  MOST_HOT = 1024,
   /* How much of the peak is forgotten each time there is something to unmap:
    * 1 in so many. A load that comes in waves keeps its stacks from one wave
    * to the next, and one that came once gives them back. */

@@ -166,6 +166,7 @@ static fluv_future_t* continue_with(fluv_future_t* f,
   if (op == NULL)
     return refuse(f, FLUV_ENOMEM, arg, free_arg, loc);
   op->base.state = FLUV__PENDING;
+  op->base.flags = FLUV__HOLDS;
   op->waiter.wake = then_wake;
   op->fn = fn;
   op->arg = arg;

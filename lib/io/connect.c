@@ -249,6 +249,7 @@ fluv_future_t* fluv_tcp_connect_loc(const char* address,
     return fluv__future_none();
   }
   *plan = (plan_t){ hostport, *options, NULL };
+  op->base.flags = FLUV__HOLDS;
   op->out_stream = out_stream;
   op->plan = plan;
   op->next = NULL;

@@ -362,6 +362,7 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
   op = (accept_op_t*) fluv__future_new(&accept_ops, sizeof(accept_op_t), loc);
   if (op == NULL)
     return fluv__future_none();
+  op->base.flags = FLUV__HOLDS;
   op->listener = listener;
   op->out_stream = out_stream;
   listener->refs++;

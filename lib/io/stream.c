@@ -99,6 +99,7 @@ fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
     *out_failed = fluv__future_none();
     return NULL;
   }
+  op->base.flags = FLUV__HOLDS;
   op->stream = stream;
   stream->refs++;
   return op;
