@@ -129,7 +129,7 @@ static void print_value(const char* name, double value, const char* unit) {
  * as there is time for, and then what was disturbed least. */
 static void measure_here(rounds_t* rounds, double* values) {
   uint64_t end = read_clock(CLOCK_MONOTONIC) + RETRY_NS;
-  double best = 0;
+  double best = -1;
 
   do {
     double again[BENCH_FIGURES] = { 0 };

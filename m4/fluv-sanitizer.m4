@@ -24,7 +24,7 @@ AS_VAR_IF([enable_$1], [yes], [
 AC_DEFUN([FLUV_SANITIZER_DONE],
 [AS_CASE([$enable_asan$enable_tsan],
   [yesyes], [AC_MSG_ERROR([--enable-asan excludes --enable-tsan])])
-FLUV_TEST_SLOWDOWN=1
+FLUV_TEST_SLOWDOWN=5
 AS_IF([test -n "$fluv_sanitizers"], [
   FLUV_ADD_FLAGS([-fno-omit-frame-pointer])
   FLUV_TEST_SLOWDOWN=20])

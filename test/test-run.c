@@ -72,6 +72,23 @@ START_TEST(run_cancels_the_other_tasks_and_waits_for_them) {
 }
 END_TEST
 
+static void run_with_others(void* arg) {
+  bool cleaned = false;
+
+  (void) arg;
+  ck_assert_err(fluv_run(leave_others_behind, &cleaned, NULL), 3);
+}
+
+START_TEST(run_says_nothing_of_tasks_that_it_ends) {
+  int status;
+  char* text = test_stderr_of(run_with_others, NULL, &status);
+
+  ck_assert_int_eq(status, 0);
+  ck_assert_str_eq(text, "");
+  free(text);
+}
+END_TEST
+
 static int64_t leave_stubborn_behind(void* arg) {
   (void) arg;
   fluv_detach(fluv_spawn(stubborn, NULL));
@@ -359,8 +376,11 @@ static int64_t leave_a_host_timer_behind(void* arg) {
 }
 
 static void run_with_a_host_timer(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
   (void) arg;
-  ck_assert_err(fluv_run(leave_a_host_timer_behind, NULL, NULL), 3);
+  options.shutdown_ms = 20;
+  ck_assert_err(fluv_run(leave_a_host_timer_behind, NULL, &options), 3);
 }
 
 START_TEST(run_ends_and_warns_of_active_handles_of_the_users) {
@@ -454,12 +474,14 @@ static int64_t leave_a_closer_behind(void* arg) {
 }
 
 static void run_with_a_closer(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
   bool cleaned = false;
 
   (void) arg;
+  options.shutdown_ms = 100;
   closed = 0;
   refused = 0;
-  ck_assert_err(fluv_run(leave_a_closer_behind, &cleaned, NULL), 3);
+  ck_assert_err(fluv_run(leave_a_closer_behind, &cleaned, &options), 3);
   ck_assert(cleaned);
   ck_assert_int_eq(closed, 0);
   ck_assert_int_gt(refused, 0);
@@ -566,6 +588,7 @@ static Suite* run_suite(void) {
   ADD(tc,
       run_returns_what_the_task_returns,
       run_cancels_the_other_tasks_and_waits_for_them,
+      run_says_nothing_of_tasks_that_it_ends,
       run_reports_tasks_that_do_not_end_in_time,
       run_does_not_wait_for_a_sleep_behind_a_shield,
       run_frees_what_abandoned_tasks_hold,

@@ -93,13 +93,13 @@ void fluv_joinset_cancel(fluv_joinset_t* set);
  * @param set  The set. Taken over at once. NULL gives a future that is done.
  * @param loc  Place of the call; fluv_joinset_close() fills it in.
  *
- * @return  Future, never NULL, under way at once: dropping it only forgets.
+ * @return  Future, never NULL, under way at once: drop it to forget it.
  *          Its value is 0.
  * @errors  None.
  * @cancel  Does nothing: it ends when the last member has.
  * @since   0.1
  */
-FLUV_EXTERN FLUV_LOOP_THREAD
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_joinset_close_loc(fluv_joinset_t* set,
                                       const fluv_loc_t* loc);
 #define fluv_joinset_close(set) fluv_joinset_close_loc((set), FLUV_LOC)

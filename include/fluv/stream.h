@@ -173,13 +173,13 @@ fluv_future_t* fluv_shutdown_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
  *                done.
  * @param loc     Place of the call; fluv_close() fills it in.
  *
- * @return  Future, never NULL, under way at once: dropping it only forgets.
+ * @return  Future, never NULL, under way at once: drop it to forget it.
  *          Its value is 0.
  * @errors  None.
  * @cancel  Does nothing: the close happens.
  * @since   0.1
  */
-FLUV_EXTERN FLUV_LOOP_THREAD
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
 #define fluv_close(stream) fluv_close_loc((stream), FLUV_LOC)
 
@@ -196,7 +196,7 @@ fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
  * @cancel  Does nothing: the close happens.
  * @since   0.1
  */
-FLUV_EXTERN FLUV_LOOP_THREAD
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_reset_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
 #define fluv_reset(stream) fluv_reset_loc((stream), FLUV_LOC)
 

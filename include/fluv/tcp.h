@@ -93,13 +93,13 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
  *                  is done.
  * @param loc       Place of the call; fluv_listener_close() fills it in.
  *
- * @return  Future, never NULL, under way at once: dropping it only forgets.
+ * @return  Future, never NULL, under way at once: drop it to forget it.
  *          Its value is 0.
  * @errors  None.
  * @cancel  Does nothing: the close happens.
  * @since   0.1
  */
-FLUV_EXTERN FLUV_LOOP_THREAD
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
                                        const fluv_loc_t* loc);
 #define fluv_listener_close(listener)                                          \

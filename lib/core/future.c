@@ -65,8 +65,8 @@ fluv_future_t* fluv_never_loc(const fluv_loc_t* loc) {
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used) {
   if (f->flags & FLUV__IMMORTAL)
     return;
-  f->ops->release(f);
   f->flags &= (uint8_t) ~FLUV__HOLDS;
+  f->ops->release(f);
   fluv__future_free(f, used);
 }
 

@@ -174,16 +174,32 @@ void fluv__loop_unref(fluv_loop_t* loop) {
     fluv__free(loop);
 }
 
-static void release_left_over(fluv_future_t* f, void* arg) {
-  (void) arg;
-  if (f->flags & FLUV__HOLDS)
-    f->ops->release(f);
+static bool holds(const fluv_future_t* f) {
+  return (f->flags & FLUV__HOLDS) != 0;
+}
+
+/* What futures hold that will never be freed one by one. A hook may free
+ * others meanwhile. */
+static void release_left_over(fluv_loop_t* loop) {
+  fluv__pool_batch_t batch = { .match = holds };
+  size_t i;
+
+  while (fluv__pool_find(&loop->pool, &batch) > 0) {
+    for (i = 0; i < batch.count; i++) {
+      fluv_future_t* f = batch.f[i];
+
+      if (f->state == FLUV__FREED || !holds(f))
+        continue;
+      f->flags &= (uint8_t) ~FLUV__HOLDS;
+      f->ops->release(f);
+    }
+  }
 }
 
 void fluv__loop_closed(fluv_loop_t* loop) {
   if (--loop->open_handles > 0)
     return;
-  fluv__pool_each(&loop->pool, release_left_over, NULL);
+  release_left_over(loop);
   fluv__pool_deinit(&loop->pool);
   fluv__stack_cache_deinit(&loop->stacks);
   fluv__loop_unref(loop);

@@ -22,6 +22,7 @@ enum {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction previous_segv;
 static struct sigaction previous_bus;
+static size_t guard_size; /* set before the handler is */
 
 static void put_text(const char* text) {
   ssize_t n = write(STDERR_FILENO, text, strlen(text));
@@ -68,7 +69,7 @@ static bool is_overflow(const fluv__task_t* task, const void* address) {
   if (task == NULL || task->stack == NULL)
     return false;
   low = (uintptr_t) task->stack->low;
-  return at < low && at >= low - FLUV__STACK_GUARD;
+  return at < low && at >= low - guard_size;
 }
 
 static void on_fault(int signum, siginfo_t* info, void* context) {
@@ -91,6 +92,7 @@ static void on_fault(int signum, siginfo_t* info, void* context) {
 static void install(void) {
   struct sigaction action;
 
+  guard_size = fluv__stack_guard();
   memset(&action, 0, sizeof(action));
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;

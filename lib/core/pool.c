@@ -135,6 +135,19 @@ void fluv__pool_each(fluv__pool_t* pool,
        arg);
 }
 
+static void find_one(fluv_future_t* f, void* arg) {
+  fluv__pool_batch_t* batch = arg;
+
+  if (batch->count < FLUV__POOL_BATCH && batch->match(f))
+    batch->f[batch->count++] = f;
+}
+
+size_t fluv__pool_find(fluv__pool_t* pool, fluv__pool_batch_t* batch) {
+  batch->count = 0;
+  fluv__pool_each(pool, find_one, batch);
+  return batch->count;
+}
+
 void fluv__pool_deinit(fluv__pool_t* pool) {
 #if FLUV__POOL_SINGLE
   unsigned i;

@@ -45,7 +45,22 @@ void fluv__pool_deinit(fluv__pool_t* pool);
 fluv_future_t* fluv__pool_alloc_slow(fluv__pool_t* pool, size_t size);
 void fluv__pool_free_slow(fluv__pool_t* pool, fluv_future_t* f);
 
-/* Call fn for each future that is alive. */
+/* Some of the futures that match() finds: as many as one walk may hand out,
+ * so that they can be ended although others end, and are freed, with them. */
+enum {
+  FLUV__POOL_BATCH = 128
+};
+
+typedef struct fluv__pool_batch {
+  bool (*match)(const fluv_future_t* f);
+  fluv_future_t* f[FLUV__POOL_BATCH];
+  size_t count;
+} fluv__pool_batch_t;
+
+/* Fill a batch anew. Returns batch->count. */
+size_t fluv__pool_find(fluv__pool_t* pool, fluv__pool_batch_t* batch);
+
+/* Call fn, which frees none, for each future that is alive. */
 void fluv__pool_each(fluv__pool_t* pool,
                      void (*fn)(fluv_future_t* f, void* arg),
                      void* arg);

@@ -21,6 +21,8 @@ static void block_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
 
   (void) f;
   block->done = true;
+  /* Whatever else waits: we go on, and it is not stuck yet. */
+  block->loop->stuck_reported = true;
   if (block->running)
     uv_stop(block->loop->uv);
 }
@@ -90,47 +92,31 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   return result;
 }
 
-/* Futures that nobody will wait for any more: detached ones and, once no task
- * is left that might hold them, forgotten ones. As many as one walk finds. */
-enum {
-  MOST_ROOTS = 128
-};
-
-typedef struct roots {
-  fluv_future_t* f[MOST_ROOTS];
-  size_t count;
-} roots_t;
-
-static void find_root(fluv_future_t* f, void* arg) {
-  roots_t* roots = arg;
-
-  bool is_root = (f->flags & FLUV__UNWANTED) != 0 ||
+/* Futures under way that nobody will wait for any more: detached ones and,
+ * once no task is left that might hold them, forgotten ones. */
+static bool is_root(const fluv_future_t* f) {
+  bool nobodys = (f->flags & FLUV__UNWANTED) != 0 ||
                  ((f->flags & FLUV__TAKEN) == 0 && f->loop->task_count == 0);
 
-  if (is_root && f->state == FLUV__PENDING && !fluv__is_task(f) &&
-      (f->flags & FLUV__CANCELLED) == 0 && roots->count < MOST_ROOTS)
-    roots->f[roots->count++] = f;
+  return nobodys && f->state == FLUV__PENDING && !fluv__is_task(f) &&
+         (f->flags & FLUV__CANCELLED) == 0;
 }
 
-/* Cancel what is under way without a task: what was detached, or forgotten. */
 static void cancel_roots(fluv_loop_t* loop) {
-  roots_t roots;
+  fluv__pool_batch_t batch = { .match = is_root };
   size_t i;
 
-  do {
-    roots.count = 0;
-    fluv__pool_each(&loop->pool, find_root, &roots);
-    for (i = 0; i < roots.count; i++) {
-      fluv_future_t* f = roots.f[i];
+  while (fluv__pool_find(&loop->pool, &batch) > 0) {
+    for (i = 0; i < batch.count; i++) {
+      fluv_future_t* f = batch.f[i];
 
-      /* One may have ended with another. */
-      if (f->state != FLUV__PENDING)
-        continue;
-      f->flags |= FLUV__UNWANTED;
+      if (f->state == FLUV__FREED || !is_root(f))
+        continue; /* it has ended with another */
+      /* Not made UNWANTED: a hook may still have it in hand, and use it. */
       fluv__mute(f);
       fluv__cancel(f);
     }
-  } while (roots.count > 0);
+  }
 }
 
 /* Nothing to do but to have woken the loop. */
@@ -184,8 +170,9 @@ static void close_down(fluv_loop_t* loop) {
   while (loop->open_handles > 1 || uv->active_reqs.count > 0)
     if (uv_run(uv, UV_RUN_ONCE) == 0)
       break;
-  fluv__loop = NULL;
+  /* Hooks that run while the last futures go still find the loop. */
   fluv__loop_closed(loop);
+  fluv__loop = NULL;
 }
 
 static int64_t run_on(uv_loop_t* uv,

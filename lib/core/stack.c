@@ -72,8 +72,18 @@ static size_t usable_size(unsigned bits) {
   return (size_t) 1 << bits;
 }
 
+static size_t page_size(void) {
+  return (size_t) sysconf(_SC_PAGESIZE);
+}
+
+size_t fluv__stack_guard(void) {
+  const size_t usual = (size_t) 32 * 1024;
+
+  return page_size() > usual ? page_size() : usual;
+}
+
 static size_t stride(unsigned bits) {
-  return usable_size(bits) + FLUV__STACK_GUARD;
+  return usable_size(bits) + fluv__stack_guard();
 }
 
 unsigned fluv__stack_bits(size_t size) {
@@ -82,7 +92,7 @@ unsigned fluv__stack_bits(size_t size) {
   if (size < usable_size(FLUV__STACK_MIN_BITS) ||
       size > usable_size(FLUV__STACK_MAX_BITS))
     return 0;
-  while (usable_size(bits) < size)
+  while (usable_size(bits) < size || usable_size(bits) < page_size())
     bits++;
   return bits;
 }
@@ -155,20 +165,29 @@ static unsigned next_count(fluv__stack_cache_t* cache, unsigned bits) {
   return count;
 }
 
+/* Map a slab; a smaller one where there is no room for it. */
+static bool slab_map(fluv__slab_t* slab, unsigned bits) {
+  for (; slab->count > 0; slab->count /= 2) {
+    slab->bytes = slab->count * stride(bits);
+    slab->memory = mmap(NULL,
+                        slab->bytes,
+                        PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                        -1,
+                        0);
+    if (slab->memory != MAP_FAILED)
+      return true;
+  }
+  return false;
+}
+
 static fluv__slab_t* slab_new(fluv__stack_cache_t* cache, unsigned bits) {
   fluv__slab_t* slab = fluv__calloc(1, sizeof(*slab));
 
   if (slab == NULL)
     return NULL;
   slab->count = next_count(cache, bits);
-  slab->bytes = slab->count * stride(bits);
-  slab->memory = mmap(NULL,
-                      slab->bytes,
-                      PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1,
-                      0);
-  if (slab->memory == MAP_FAILED) {
+  if (!slab_map(slab, bits)) {
     fluv__free(slab);
     return NULL;
   }
@@ -182,11 +201,11 @@ static fluv__slab_t* slab_new(fluv__stack_cache_t* cache, unsigned bits) {
 
 static bool guard(fluv__stack_cache_t* cache, char* memory) {
   if (!cache->keep_guards_mapped) {
-    if (madvise(memory, FLUV__STACK_GUARD, MADV_GUARD_INSTALL) == 0)
+    if (madvise(memory, fluv__stack_guard(), MADV_GUARD_INSTALL) == 0)
       return true;
     cache->keep_guards_mapped = true;
   }
-  return mprotect(memory, FLUV__STACK_GUARD, PROT_NONE) == 0;
+  return mprotect(memory, fluv__stack_guard(), PROT_NONE) == 0;
 }
 
 /* Set up the slab's next stack that was never used. */
@@ -201,7 +220,7 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
     return NULL;
   stack = stack_at(slab, slab->used, bits);
   stack->slab = slab;
-  stack->low = memory + FLUV__STACK_GUARD;
+  stack->low = memory + fluv__stack_guard();
   /* Nothing writes to this first frame again: it serves every task. */
   fluv__fp_read(&now);
   fluv__fp_load(cache->fp);
@@ -302,6 +321,15 @@ void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
   stack->next = cache->classes[class].hot;
   cache->classes[class].hot = stack;
   cache->classes[class].hot_count++;
+}
+
+bool fluv__stack_has_spare(const fluv__stack_cache_t* cache) {
+  unsigned i;
+
+  for (i = 0; i < FLUV__STACK_CLASSES; i++)
+    if (cache->classes[i].peak > cache->classes[i].out + MOST_HOT)
+      return true;
+  return false;
 }
 
 void fluv__stack_trim(fluv__stack_cache_t* cache) {

@@ -22,8 +22,9 @@ enum {
   FLUV__STACK_DEFAULT_BITS = 16
 };
 
-/* A frame of up to this size cannot jump over the guard. */
-#define FLUV__STACK_GUARD ((size_t) 32 * 1024)
+/* Bytes of the guard; a frame of up to this size cannot jump over it. 32 KiB,
+ * or a page where pages are larger. */
+size_t fluv__stack_guard(void);
 
 /* What sanitizers know a stack by. */
 typedef struct fluv__ctx {
@@ -79,6 +80,9 @@ fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits);
 
 /* Also from the very stack: nobody writes to it before the next get. */
 void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack);
+
+/* Were many more in use lately than are now? Then trimming is due. */
+bool fluv__stack_has_spare(const fluv__stack_cache_t* cache);
 
 /* Unmap slabs that are free in whole, beyond a reserve. From the thread's own
  * stack, now and then. */

@@ -17,7 +17,10 @@ enum {
   /* The first look at the clock comes after this many resumes: a turn that
    * serves a few connections never looks. */
   FIRST_CHUNK = 16,
-  MOST_CHUNK = 256
+  MOST_CHUNK = 256,
+  /* How often stacks of a burst that is over are given back, a part at a
+   * time: often enough to be done in seconds, seldom enough to cost nothing. */
+  TRIM_TURNS = 64
 };
 
 /* A chunk should take between these. Shorter: the clock costs too much.
@@ -144,6 +147,9 @@ static void on_check(uv_check_t* handle) {
   check_nesting(loop);
   loop->turn++;
   fluv__turn_begin(loop);
+  if (fluv__unlikely(loop->turn % TRIM_TURNS == 0) &&
+      fluv__stack_has_spare(&loop->stacks))
+    fluv__stack_trim(&loop->stacks);
   if (loop->timers.overdue)
     fluv__timers_fire(loop);
   if (loop->ready_head != NULL || loop->timers.dirty ||

@@ -218,9 +218,24 @@ static void accept_end(fluv_listener_t* listener, int64_t result) {
   fluv__complete(f, result);
 }
 
-/* Errors of a connection that was gone before we came, and of a signal. */
+/* Errors of one connection that was gone, or forbidden, before we came, which
+ * accept(2) hands on, and of a signal: the next connection may be well. */
 static bool is_passing(int err) {
-  return err == UV_ECONNABORTED || err == UV_EINTR || err == UV_EPROTO;
+  switch (err) {
+  case UV_ECONNABORTED:
+  case UV_EINTR:
+  case UV_EPROTO:
+  case UV_EPERM:
+  case UV_ENETDOWN:
+  case UV_ENETUNREACH:
+  case UV_EHOSTDOWN:
+  case UV_EHOSTUNREACH:
+  case UV_ENOPROTOOPT:
+  case UV_ENOTSUP:
+    return true;
+  default:
+    return false;
+  }
 }
 
 static bool is_shortage(int err) {

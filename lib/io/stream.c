@@ -79,7 +79,12 @@ int fluv__stream_ready(fluv_stream_t* stream, const fluv_future_t* place) {
     return FLUV_EBADF;
   if (fluv__unlikely(place != NULL))
     return FLUV_EBUSY;
-  return stream->loop != NULL ? 0 : bind_fd(stream);
+  if (stream->loop == NULL)
+    return bind_fd(stream);
+  /* Another thread may have been first to use it, after the operation was
+   * made here. */
+  fluv__stream_check(stream, "a stream", NULL);
+  return 0;
 }
 
 fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
