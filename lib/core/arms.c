@@ -21,15 +21,6 @@ static void drop_all(fluv_future_t* const* futures,
   }
 }
 
-static bool has_null(fluv_future_t* const* futures, size_t n) {
-  size_t i;
-
-  for (i = 0; i < n; i++)
-    if (futures[i] == NULL)
-      return true;
-  return false;
-}
-
 static void arm_end(fluv__arm_t* arm) {
   fluv__arms_t* arms = arm->arms;
   int64_t result = arm->f->result;
@@ -43,8 +34,29 @@ static void arm_end(fluv__arm_t* arm) {
 }
 
 static void arm_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
+  fluv__arm_t* arm = fluv__container_of(waiter, fluv__arm_t, waiter);
+
   (void) f;
-  arm_end(fluv__container_of(waiter, fluv__arm_t, waiter));
+  arm->arms->waiting--;
+  arm_end(arm);
+}
+
+/* The combinator cannot be made: `taken` of the futures were taken over by
+ * it before that was seen. */
+static fluv__arms_t* refuse(fluv_future_t* const* futures,
+                            size_t n,
+                            size_t taken,
+                            int err,
+                            const fluv_loc_t* loc,
+                            fluv_future_t** out_failed) {
+  size_t i;
+
+  for (i = 0; i < taken; i++)
+    fluv__drop(futures[i], loc);
+  drop_all(futures + taken, n - taken, loc);
+  *out_failed =
+      err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+  return NULL;
 }
 
 fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
@@ -53,35 +65,34 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
                              size_t n,
                              const fluv_loc_t* loc,
                              fluv_future_t** out_failed) {
-  fluv__arms_t* arms = NULL;
+  fluv_loop_t* loop = fluv__loop;
+  fluv__arms_t* arms;
   size_t i;
 
-  if ((futures == NULL && n > 0) || n > MOST_ARMS || has_null(futures, n)) {
-    if (futures != NULL && n <= MOST_ARMS)
-      drop_all(futures, n, loc);
+  if ((futures == NULL && n > 0) || n > MOST_ARMS) {
     *out_failed = fluv__future_fail(FLUV_EINVAL, loc);
     return NULL;
   }
   arms = (fluv__arms_t*) fluv__future_new(ops,
                                           size + n * sizeof(fluv__arm_t),
                                           loc);
-  if (arms == NULL) {
-    drop_all(futures, n, loc);
-    *out_failed = fluv__future_none();
-    return NULL;
-  }
+  if (fluv__unlikely(arms == NULL))
+    return refuse(futures, n, 0, FLUV_ENOMEM, loc, out_failed);
   arms->arm = (fluv__arm_t*) (void*) ((char*) arms + size);
+  for (i = 0; i < n; i++) {
+    if (fluv__unlikely(futures[i] == NULL)) {
+      fluv__future_free(&arms->base, loc);
+      return refuse(futures, n, i, FLUV_EINVAL, loc, out_failed);
+    }
+    fluv__take(futures[i], loop, loc);
+    arms->arm[i].f = futures[i];
+  }
   arms->count = n;
   arms->left = n;
+  arms->waiting = 0;
   arms->starting = false;
   arms->stopped = false;
   arms->result = 0;
-  for (i = 0; i < n; i++) {
-    fluv__take(futures[i], arms->base.loop, loc);
-    arms->arm[i].waiter.wake = arm_wake;
-    arms->arm[i].f = futures[i];
-    arms->arm[i].arms = arms;
-  }
   return arms;
 }
 
@@ -98,10 +109,15 @@ void fluv__arms_start(fluv__arms_t* arms, size_t first) {
     /* A cold one that is stopped is cancelled, which ends it untouched. */
     if (arms->stopped)
       fluv__cancel(arm->f);
-    if (!fluv__start_and_wait(arm->f, &arm->waiter))
+    arm->arms = arms;
+    arm->waiter.wake = arm_wake;
+    if (!fluv__start_and_wait(arm->f, &arm->waiter)) {
       arm_end(arm);
-    else if (arms->stopped)
-      fluv__cancel(arm->f); /* stopped by a hook during its start */
+    } else {
+      arms->waiting++;
+      if (arms->stopped)
+        fluv__cancel(arm->f); /* stopped by a hook during its start */
+    }
   }
   arms->starting = false;
   if (arms->left == 0)
@@ -115,6 +131,8 @@ void fluv__arms_stop(fluv__arms_t* arms) {
   if (arms->stopped)
     return;
   arms->stopped = true;
+  if (arms->waiting == 0)
+    return;
   /* Those that end here must not complete the combinator under this loop. */
   arms->starting = true;
   for (i = 0; i < arms->count; i++) {

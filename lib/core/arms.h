@@ -25,9 +25,10 @@ struct fluv__arms {
   fluv_future_t base;
   fluv__arm_t* arm;
   size_t count;
-  size_t left;   /* arms that have not ended */
-  bool starting; /* in the loop that starts them: not yet to be completed */
-  bool stopped;  /* arms not yet started are dropped instead */
+  size_t left;    /* arms that have not ended */
+  size_t waiting; /* of those, started and not yet ended */
+  bool starting;  /* in the loop that starts them: not yet to be completed */
+  bool stopped;   /* arms not yet started are dropped instead */
   int64_t result;
   /* An arm has ended; its future is gone. */
   void (*on_end)(fluv__arms_t* arms, size_t index, int64_t result);

@@ -26,8 +26,10 @@
 #define fluv__likely(x)     __builtin_expect(!!(x), 1)
 #define fluv__unlikely(x)   __builtin_expect(!!(x), 0)
 #define FLUV__NO_ASAN       __attribute__((no_sanitize_address))
-#define FLUV__NORETURN      __attribute__((noreturn, cold, noinline))
-#define FLUV__PRINTF(a, b)  __attribute__((format(printf, a, b)))
+/* On the way of every switch: a call there costs as much as the work. */
+#define FLUV__INLINE       static inline __attribute__((always_inline))
+#define FLUV__NORETURN     __attribute__((noreturn, cold, noinline))
+#define FLUV__PRINTF(a, b) __attribute__((format(printf, a, b)))
 
 /* An invariant of fluv's own; checked in debug builds. */
 #if FLUV_DEBUG

@@ -47,10 +47,10 @@ enum {
   /* Free stacks that are kept ready, the last given back first. They count
    * as in use for their slabs. */
   MOST_HOT = 1024,
-  /* How much of the peak is forgotten each time there is something to unmap:
-   * 1 in so many. A load that comes in waves keeps its stacks from one wave
+  /* How much of the peak is forgotten each time stacks are trimmed: 1 in so
+   * many. A load that comes in waves keeps its stacks from one wave
    * to the next, and one that came once gives them back. */
-  PEAK_FADE = 64,
+  PEAK_FADE = 8,
   /* How far the beginnings of stacks are moved apart within a page, and in
    * which steps: far enough to spread over cache sets, little enough to leave
    * most of the page to the first frames. */
@@ -83,7 +83,9 @@ size_t fluv__stack_guard(void) {
 }
 
 static size_t stride(unsigned bits) {
-  return usable_size(bits) + fluv__stack_guard();
+  /* One page more makes the distance an odd number of pages: stacks that are
+   * an even number apart share few of the processor's translation entries. */
+  return usable_size(bits) + fluv__stack_guard() + page_size();
 }
 
 unsigned fluv__stack_bits(size_t size) {
@@ -285,8 +287,6 @@ static void put_to_slab(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
     fluv__list_remove(&slab->link);
     fluv__list_prepend(&cache->classes[class].slabs, &slab->link);
   }
-  if (slab->in_use == 0)
-    cache->trim_wanted = true;
 }
 
 fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits) {
@@ -335,7 +335,6 @@ bool fluv__stack_has_spare(const fluv__stack_cache_t* cache) {
 void fluv__stack_trim(fluv__stack_cache_t* cache) {
   unsigned i;
 
-  cache->trim_wanted = false;
   for (i = 0; i < FLUV__STACK_CLASSES; i++) {
     fluv__list_t* it = cache->classes[i].slabs.next;
     size_t* peak = &cache->classes[i].peak;

@@ -63,7 +63,6 @@ typedef struct fluv__stack_cache {
     unsigned next_count; /* stacks of the next slab */
   } classes[FLUV__STACK_CLASSES];
   bool keep_guards_mapped; /* no MADV_GUARD_INSTALL: mprotect */
-  bool trim_wanted;        /* a slab has become free in whole */
 } fluv__stack_cache_t;
 
 void fluv__stack_cache_init(fluv__stack_cache_t* cache,

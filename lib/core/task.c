@@ -11,20 +11,20 @@
  * stack of the one after the next, and for the struct of the one after that,
  * while there is something else to do. */
 static void prefetch(const fluv_future_t* f) {
-  const char* sp;
+  uintptr_t sp;
 
   if (f == NULL || !fluv__is_task(f))
     return;
-  sp = ((const fluv__task_t*) f)->sp;
-  __builtin_prefetch(sp);
-  __builtin_prefetch(sp + 64);
+  sp = (uintptr_t) ((const fluv__task_t*) f)->sp; /* 0: not started */
+  __builtin_prefetch((const void*) sp);
+  __builtin_prefetch((const void*) (sp + 64));
   __builtin_prefetch(f->next);
 }
 
 /* Take the next ready task that can be switched to from any stack. NULL: the
  * queue is empty, the turn is over, or user code comes first that must run on
  * the loop's own stack. */
-static fluv__task_t* take_next(fluv_loop_t* loop) {
+FLUV__INLINE fluv__task_t* take_next(fluv_loop_t* loop) {
   fluv_future_t* f;
 
   while ((f = loop->ready_head) != NULL && loop->turn_left > 0) {
@@ -52,12 +52,11 @@ static void end_task(fluv__task_t* task, int64_t result) {
   fluv__complete(&task->base, result);
 }
 
-/* See to it that a task has a stack; ends it if there is none. */
-static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
+/* Give a task its stack; ends it if there is none. */
+static __attribute__((noinline)) bool make_stack(fluv_loop_t* loop,
+                                                 fluv__task_t* task) {
   fluv__stack_t* stack;
 
-  if (fluv__likely(task->stack != NULL))
-    return true;
   stack = fluv__stack_get(&loop->stacks, task->bits);
   if (stack != NULL) {
     task->stack = stack;
@@ -71,8 +70,12 @@ static bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
   return false;
 }
 
+FLUV__INLINE bool has_stack(fluv_loop_t* loop, fluv__task_t* task) {
+  return fluv__likely(task->stack != NULL) || make_stack(loop, task);
+}
+
 /* The next task to switch to, with a stack; NULL as take_next(). */
-static fluv__task_t* take_runnable(fluv_loop_t* loop) {
+FLUV__INLINE fluv__task_t* take_runnable(fluv_loop_t* loop) {
   fluv__task_t* next;
 
   do
@@ -84,13 +87,12 @@ static fluv__task_t* take_runnable(fluv_loop_t* loop) {
 /* Leave the running stack, saved in *save, for that of `next` or, if NULL, of
  * the loop. `self` is NULL unless the stack is a task's that will come
  * back. */
-__attribute__((always_inline)) FLUV__NO_ASAN static inline void leave(
-    fluv_loop_t* loop,
-    fluv__task_t* self,
-    void** save,
-    fluv__ctx_t* from,
-    fluv__task_t* next,
-    bool dying) {
+FLUV__NO_ASAN FLUV__INLINE void leave(fluv_loop_t* loop,
+                                      fluv__task_t* self,
+                                      void** save,
+                                      fluv__ctx_t* from,
+                                      fluv__task_t* next,
+                                      bool dying) {
   fluv__fp_t fp;
   bool own_fp;
 

@@ -84,8 +84,6 @@ void fluv__drain(fluv_loop_t* loop) {
       f->ops->run(f);
   }
   fluv__timers_sync(loop);
-  if (fluv__unlikely(loop->stacks.trim_wanted))
-    fluv__stack_trim(&loop->stacks);
   loop->draining = false;
   set_idle(loop, loop->ready_head != NULL || fluv__timers_want_turn(loop));
 }
