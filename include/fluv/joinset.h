@@ -13,11 +13,14 @@ typedef struct fluv_joinset fluv_joinset_t;
 /**
  * Make an empty set on this thread's loop.
  *
+ * @param loc  Place of the call; fluv_joinset_new() fills it in.
+ *
  * @return  The set; NULL if memory ran out or this thread has no loop.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD
-fluv_joinset_t* fluv_joinset_new(void);
+fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc);
+#define fluv_joinset_new() fluv_joinset_new_loc(FLUV_LOC)
 
 /**
  * Add a future and start it.

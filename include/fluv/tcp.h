@@ -48,6 +48,7 @@ typedef struct fluv_tcp_options {
  * @param options       NULL: defaults. They also hold for accepted streams.
  * @param out_listener  Gets the listener; close it with
  *                      fluv_listener_close().
+ * @param loc           Place of the call; fluv_tcp_listen() fills it in.
  *
  * @return  0.
  * @errors  FLUV_EINVAL  the address or an option makes no sense;
@@ -57,9 +58,12 @@ typedef struct fluv_tcp_options {
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD
-int fluv_tcp_listen(const char* address,
-                    const fluv_tcp_options_t* options,
-                    fluv_listener_t** out_listener);
+int fluv_tcp_listen_loc(const char* address,
+                        const fluv_tcp_options_t* options,
+                        fluv_listener_t** out_listener,
+                        const fluv_loc_t* loc);
+#define fluv_tcp_listen(address, options, out_listener)                        \
+ fluv_tcp_listen_loc((address), (options), (out_listener), FLUV_LOC)
 
 /**
  * Wait for a connection.

@@ -75,13 +75,12 @@ static void on_end(fluv__group_t* group, fluv__member_t* member) {
   take_first(set, (next_op_t*) next);
 }
 
-fluv_joinset_t* fluv_joinset_new(void) {
-  static const fluv_loc_t here = { __FILE__, __func__, __LINE__ };
+fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc) {
   fluv_joinset_t* set = fluv__calloc(1, sizeof(*set));
 
   if (set == NULL)
     return NULL;
-  set->close = fluv__future_new(&close_ops, sizeof(close_op_t), &here);
+  set->close = fluv__future_new(&close_ops, sizeof(close_op_t), loc);
   if (set->close == NULL) {
     fluv__free(set);
     return NULL;

@@ -97,8 +97,6 @@ static void find_main_ctx(fluv__ctx_t* ctx) {
 
 static int apply_options(fluv_loop_t* loop,
                          const fluv_loop_options_t* options) {
-  uint64_t seed = options->seed != 0 ? options->seed : uv_hrtime();
-
   if (options->size != sizeof(*options) || options->turn_us > MAX_TURN_US)
     return FLUV_EINVAL;
   loop->stack_bits = options->stack_size != 0
@@ -110,7 +108,7 @@ static int apply_options(fluv_loop_t* loop,
       options->turn_count != 0 ? options->turn_count : DEFAULT_TURN_COUNT;
   loop->turn_ns =
       (options->turn_us != 0 ? options->turn_us : DEFAULT_TURN_US) * 1000ULL;
-  fluv__rng_seed(&loop->rng, seed);
+  fluv__rng_seed(&loop->rng, options->seed != 0 ? options->seed : uv_hrtime());
   return 0;
 }
 

@@ -314,7 +314,8 @@ static fluv_future_t* refuse(int err,
                              void* arg,
                              const fluv_task_options_t* options,
                              const fluv_loc_t* loc) {
-  if (options != NULL && options->free_arg != NULL)
+  if (options != NULL && options->size == sizeof(*options) &&
+      options->free_arg != NULL)
     options->free_arg(arg);
   return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
 }

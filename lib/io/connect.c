@@ -54,6 +54,14 @@ static void connect_end(connect_op_t* op, int64_t result) {
 
 static void try_next(connect_op_t* op);
 
+/* An attempt is over without a connection; its loop may have closed it. */
+static void discard(fluv_stream_t* stream) {
+  fluv__stream_wait_end(stream);
+  if (!stream->closed)
+    fluv__stream_close(stream, NULL);
+  fluv__stream_unref(stream);
+}
+
 static void on_connect(uv_connect_t* req, int status) {
   attempt_t* attempt = fluv__container_of(req, attempt_t, req);
   fluv_stream_t* stream = attempt->stream;
@@ -68,9 +76,7 @@ static void on_connect(uv_connect_t* req, int status) {
         fluv__tcp_options_apply(fluv__stream_fd(stream), &op->plan->options);
   if (status < 0) {
     op->error = status;
-    fluv__stream_wait_end(stream);
-    if (!stream->closed)
-      fluv__stream_close(stream, NULL);
+    discard(stream);
     try_next(op);
     return;
   }
@@ -105,8 +111,10 @@ static int try_address(connect_op_t* op, const struct sockaddr* address) {
   return 0;
 
 fail:
-  if (attempt != NULL && attempt->stream != NULL)
+  if (attempt != NULL && attempt->stream != NULL) {
     fluv__stream_close(attempt->stream, NULL);
+    fluv__stream_unref(attempt->stream);
+  }
   fluv__free(attempt);
   return err;
 }
@@ -177,8 +185,7 @@ static void cut(connect_op_t* op) {
   if (attempt != NULL) {
     attempt->op = NULL;
     op->attempt = NULL;
-    fluv__stream_wait_end(attempt->stream);
-    fluv__stream_close(attempt->stream, NULL);
+    discard(attempt->stream);
   }
 }
 

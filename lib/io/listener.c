@@ -26,7 +26,10 @@
 enum {
   DEFAULT_BACKLOG = 511,
   FIRST_BACKOFF_MS = 10,
-  MOST_BACKOFF_MS = 1000
+  MOST_BACKOFF_MS = 1000,
+  /* Connections in a row that are gone or forbidden before it is taken for a
+   * lasting state. */
+  MOST_TRIES = 16
 };
 
 struct fluv_listener {
@@ -36,6 +39,7 @@ struct fluv_listener {
   int fd;
   unsigned refs; /* the user's, libuv's, one for each accept */
   bool closed;
+  bool abandoned; /* closed by fluv; the user still holds a reference */
   bool polling;
   bool maybe_more;      /* the last accept found one */
   uint64_t accept_turn; /* turn of that */
@@ -148,14 +152,14 @@ static void backoff_fire(fluv__timer_t* timer);
 
 static fluv_listener_t* listener_new(fluv_loop_t* loop,
                                      int fd,
-                                     const fluv_tcp_options_t* options) {
-  static const fluv_loc_t here = { __FILE__, "fluv_tcp_listen", __LINE__ };
+                                     const fluv_tcp_options_t* options,
+                                     const fluv_loc_t* loc) {
   fluv_listener_t* listener = fluv__calloc(1, sizeof(*listener));
 
   if (listener == NULL)
     return NULL;
   listener->handle.kind = "listener";
-  listener->handle.loc = &here;
+  listener->handle.loc = loc;
   listener->handle.abandon = abandon;
   listener->loop = loop;
   listener->fd = fd;
@@ -167,9 +171,10 @@ static fluv_listener_t* listener_new(fluv_loop_t* loop,
   return listener;
 }
 
-int fluv_tcp_listen(const char* address,
-                    const fluv_tcp_options_t* options,
-                    fluv_listener_t** out_listener) {
+int fluv_tcp_listen_loc(const char* address,
+                        const fluv_tcp_options_t* options,
+                        fluv_listener_t** out_listener,
+                        const fluv_loc_t* loc) {
   static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
   fluv_loop_t* loop = fluv__loop;
   fluv_listener_t* listener;
@@ -188,7 +193,7 @@ int fluv_tcp_listen(const char* address,
   fd = open_listener(address, options);
   if (fd < 0)
     return fd;
-  listener = listener_new(loop, fd, options);
+  listener = listener_new(loop, fd, options, loc);
   err = listener != NULL ? uv_poll_init(loop->uv, &listener->poll, fd)
                          : FLUV_ENOMEM;
   if (err < 0) {
@@ -247,13 +252,14 @@ static bool is_shortage(int err) {
  * stream's memory comes first, so that no connection is taken in vain. */
 static int take_connection(fluv_listener_t* listener, accept_op_t* op) {
   fluv_stream_t* stream = fluv__stream_new(-1, op->base.loc);
+  int tries = MOST_TRIES;
   int fd;
 
   if (stream == NULL)
     return FLUV_ENOMEM;
   do
     fd = accept_fd(listener->fd);
-  while (is_passing(fd));
+  while (is_passing(fd) && --tries > 0);
   listener->maybe_more = fd >= 0;
   if (fd < 0) {
     fluv__stream_unref(stream);
@@ -298,7 +304,7 @@ static void try_accept(fluv_listener_t* listener) {
   int err = take_connection(listener, (accept_op_t*) listener->acceptor);
   bool waits = false;
 
-  if (is_shortage(err)) {
+  if (is_shortage(err) || is_passing(err)) {
     back_off(listener, err);
     waits = true;
   } else if (err == FLUV_EAGAIN) {
@@ -402,11 +408,14 @@ static void listener_close(fluv_listener_t* listener, fluv_future_t* closer) {
   uv_close((uv_handle_t*) &listener->poll, on_close);
   close(listener->fd);
   listener->fd = -1;
-  listener_unref(listener);
 }
 
 static void abandon(fluv__handle_t* handle) {
-  listener_close(fluv__container_of(handle, fluv_listener_t, handle), NULL);
+  fluv_listener_t* listener =
+      fluv__container_of(handle, fluv_listener_t, handle);
+
+  listener->abandoned = true;
+  listener_close(listener, NULL);
 }
 
 fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
@@ -416,10 +425,14 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
   if (listener == NULL)
     return fluv_ready_loc(0, loc);
   check_loop(listener, "listener close", loc);
-  if (listener->closed)
+  if (listener->closed) {
+    if (listener->abandoned)
+      listener_unref(listener);
     return fluv_ready_loc(0, loc);
+  }
   closer = fluv__closer_new(loc);
   listener_close(listener, closer);
+  listener_unref(listener);
   return closer != NULL ? closer : fluv__future_none();
 }
 

@@ -8,7 +8,10 @@
 #include "io/reserve.h"
 
 static void abandon(fluv__handle_t* handle) {
-  fluv__stream_close(fluv__container_of(handle, fluv_stream_t, handle), NULL);
+  fluv_stream_t* stream = fluv__container_of(handle, fluv_stream_t, handle);
+
+  stream->abandoned = true;
+  fluv__stream_close(stream, NULL);
 }
 
 fluv_stream_t* fluv__stream_new(int fd, const fluv_loc_t* loc) {
@@ -240,7 +243,6 @@ void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer) {
     if (closer != NULL)
       fluv__complete(closer, 0);
   }
-  fluv__stream_unref(stream);
 }
 
 fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
@@ -249,10 +251,14 @@ fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
   if (stream == NULL)
     return fluv_ready_loc(0, loc);
   fluv__stream_check(stream, "close", loc);
-  if (stream->closed)
+  if (stream->closed) {
+    if (stream->abandoned)
+      fluv__stream_unref(stream);
     return fluv_ready_loc(0, loc);
+  }
   closer = fluv__closer_new(loc);
   fluv__stream_close(stream, closer);
+  fluv__stream_unref(stream);
   return closer != NULL ? closer : fluv__future_none();
 }
 

@@ -40,6 +40,7 @@ struct fluv_stream {
   unsigned refs;
   unsigned waiting; /* operations that keep the loop alive */
   bool closed;
+  bool abandoned;     /* closed by fluv; the user still holds a reference */
   bool shut;          /* no more writes */
   bool reading;       /* uv_read_start() is in force */
   bool bouncing;      /* libuv has the bounce */
@@ -62,8 +63,8 @@ fluv_stream_t* fluv__stream_new(int fd, const fluv_loc_t* loc);
 /* Bind to this thread's loop an empty stream, without a descriptor yet. */
 int fluv__stream_init(fluv_stream_t* stream);
 
-/* Close it; `closer`, if any, completes when that is done. Takes over the
- * user's reference. */
+/* Close it; `closer`, if any, completes when that is done. The user's
+ * reference is still to be given back. */
 void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer);
 
 void fluv__stream_unref(fluv_stream_t* stream);
