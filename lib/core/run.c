@@ -138,7 +138,9 @@ static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
   cancel_roots(loop);
   uv_update_time(loop->uv);
   uv_timer_init(loop->uv, &limit);
-  uv_timer_start(&limit, on_limit, limit_ms, 0);
+  /* Repeated, since libuv's milliseconds are cut off: the first may come
+   * before the end, and without a second the loop might wait for ever. */
+  uv_timer_start(&limit, on_limit, limit_ms, 1);
   uv_unref((uv_handle_t*) &limit);
   while (uv_loop_alive(loop->uv) && uv_hrtime() < end) {
     uv_run(loop->uv, UV_RUN_ONCE);
