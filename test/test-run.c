@@ -154,6 +154,7 @@ static int key;
 static int64_t hold_all(void* arg) {
   fluv_future_t* f = *(fluv_future_t**) arg;
   fluv_future_t* arms[2];
+  fluv_joinset_t* set;
   fluv_scope_t* scope;
 
   ck_assert_err(fluv_task_set_local(&key, malloc(10), free), 0);
@@ -162,6 +163,9 @@ static int64_t hold_all(void* arg) {
   ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
   ck_assert_err(fluv_scope_begin(&scope), 0);
   ck_assert_err(fluv_scope_spawn(scope, stubborn, NULL), 0);
+  set = fluv_joinset_new();
+  ck_assert_ptr_nonnull(set);
+  ck_assert_err(fluv_joinset_spawn(set, stubborn, NULL), 0);
   arms[0] = f;
   arms[1] = fluv_timeout(fluv_never(), 1000000);
   return fluv_await(fluv_join_all(arms, 2, NULL));
@@ -532,6 +536,32 @@ START_TEST(run_leaves_to_its_tasks_what_they_hold) {
 }
 END_TEST
 
+static int64_t leave_a_stubborn_task_alive(void* arg) {
+  static bool cleaned;
+  fluv_future_t* f;
+
+  /* The promise keeps the loop alive to the end; the other task ends between
+   * two of libuv's milliseconds. */
+  ck_assert_err(fluv_promise_new((fluv_promise_t**) arg, &f), 0);
+  fluv_detach(fluv_spawn(stubborn, &f));
+  fluv_detach(fluv_spawn(clean_up_slowly, &cleaned));
+  return fluv_yield();
+}
+
+START_TEST(run_winds_down_in_any_fraction_of_a_millisecond) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  int i;
+
+  ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+  options.shutdown_ms = 4;
+  for (i = 0; i < 60; i++) {
+    fluv_promise_t* p;
+    ck_assert_err(fluv_run(leave_a_stubborn_task_alive, &p, &options), 0);
+    fluv_promise_free(p);
+  }
+}
+END_TEST
+
 static uv_work_t late_request;
 
 static void work_past_the_limit(uv_work_t* req) {
@@ -608,6 +638,7 @@ static Suite* run_suite(void) {
       run_frees_the_argument_of_a_task_that_never_starts,
       close_in_callbacks_during_run_is_refused,
       run_leaves_to_its_tasks_what_they_hold,
+      run_winds_down_in_any_fraction_of_a_millisecond,
       run_survives_a_request_that_fails_after_its_limit);
   return s;
 }

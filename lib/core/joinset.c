@@ -26,10 +26,19 @@ static void close_mute(fluv_future_t* f) {
   fluv__group_mute(&((close_op_t*) f)->set->group);
 }
 
+/* The set was never closed and its loop is gone. */
+static void close_release(fluv_future_t* f) {
+  fluv_joinset_t* set = ((close_op_t*) f)->set;
+
+  fluv__group_abandon(&set->group);
+  fluv__free(set);
+}
+
 static const fluv__ops_t close_ops = {
   .kind = "joinset close",
   .live = true,
   .mute = close_mute,
+  .release = close_release,
 };
 
 /* Once it is closed and the last member has ended: free all. */
@@ -44,6 +53,7 @@ static void try_end_close(fluv_joinset_t* set) {
         &set->group,
         fluv__container_of(set->group.ended.next, fluv__member_t, link));
   fluv__free(set);
+  close->flags &= (uint8_t) ~FLUV__HOLDS;
   fluv__complete(close, 0);
 }
 
@@ -86,6 +96,7 @@ fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc) {
     return NULL;
   }
   set->close->state = FLUV__PENDING;
+  set->close->flags = FLUV__HOLDS;
   ((close_op_t*) set->close)->set = set;
   set->loop = fluv__loop;
   fluv__group_init(&set->group, on_end);
