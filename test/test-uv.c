@@ -581,6 +581,47 @@ START_TEST(request_can_be_waited_for_outside_tasks) {
 }
 END_TEST
 
+/* Mistakes. */
+
+static void answer_twice(void* arg) {
+  uv_fs_t req;
+
+  (void) arg;
+  test_setup();
+  if (fluv_uv_begin((uv_req_t*) &req, FLUV_LOC))
+    fluv_drop(fluv_uv_started((uv_req_t*) &req, 0));
+  fluv_uv_done((uv_req_t*) &req, 1);
+  fluv_uv_done((uv_req_t*) &req, 2);
+}
+
+START_TEST(second_answer_to_a_request_aborts) {
+  test_aborts(answer_twice, NULL, "not under way", NULL);
+}
+END_TEST
+
+static uv_fs_t foreign_req;
+
+static void answer_foreign(void* arg) {
+  (void) arg;
+  fluv_uv_done((uv_req_t*) &foreign_req, 1);
+}
+
+static void answer_on_another_thread(void* arg) {
+  uv_thread_t thread;
+
+  (void) arg;
+  test_setup();
+  if (fluv_uv_begin((uv_req_t*) &foreign_req, FLUV_LOC))
+    fluv_start(fluv_uv_started((uv_req_t*) &foreign_req, 0));
+  uv_thread_create(&thread, answer_foreign, NULL);
+  uv_thread_join(&thread);
+}
+
+START_TEST(answer_from_another_thread_aborts) {
+  test_aborts(answer_on_another_thread, NULL, "thread", NULL);
+}
+END_TEST
+
 static Suite* uv_suite(void) {
   Suite* s = suite_create("uv");
   TCase* tc;
@@ -615,6 +656,9 @@ static Suite* uv_suite(void) {
       dropped_work_that_runs_ends_by_itself,
       dropped_work_that_is_queued_never_runs,
       write_of_libuv_ends_when_its_handle_closes);
+
+  tc = test_case(s, "misuse", NULL, NULL);
+  ADD(tc, second_answer_to_a_request_aborts, answer_from_another_thread_aborts);
   return s;
 }
 

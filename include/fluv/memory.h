@@ -14,7 +14,7 @@
  * (uv_replace_allocator).
  *
  * @param malloc_fn   As malloc(3).
- * @param realloc_fn  As realloc(3).
+ * @param realloc_fn  As realloc(3). Nothing in this version calls it.
  * @param free_fn     As free(3).
  *
  * @return  0.

@@ -54,7 +54,8 @@ fluv_future_t* fluv_uv_started(uv_req_t* req, int err);
      fluv_uv_begin((uv_req_t*) (req), FLUV_LOC) ? (call) : FLUV_ENOMEM)
 
 /**
- * Answer a request's future, from a callback of your own.
+ * Answer a request's future, from a callback of your own. A second answer, or
+ * one on another thread, aborts.
  *
  * @param req     The request.
  * @param result  A value >= 0 or an error.

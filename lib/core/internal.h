@@ -54,7 +54,6 @@ const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size);
  * NULL when memory has run out. */
 void* fluv__malloc(size_t size);
 void* fluv__calloc(size_t count, size_t size);
-void* fluv__realloc(void* ptr, size_t size);
 void fluv__free(void* ptr);
 
 #endif /* FLUV_CORE_INTERNAL_H */

@@ -7,7 +7,6 @@
 #include "core/internal.h"
 
 static void* (*malloc_now)(size_t size) = malloc;
-static void* (*realloc_now)(void* ptr, size_t size) = realloc;
 static void (*free_now)(void* ptr) = free;
 static fluv__atomic_bool_t used;
 
@@ -20,7 +19,6 @@ int fluv_set_allocator(void* (*malloc_fn)(size_t size),
   if (atomic_load_explicit(&used, memory_order_relaxed))
     return FLUV_EBUSY;
   malloc_now = malloc_fn;
-  realloc_now = realloc_fn;
   free_now = free_fn;
   return 0;
 }
@@ -44,11 +42,6 @@ void* fluv__calloc(size_t count, size_t size) {
   if (ptr != NULL)
     memset(ptr, 0, count * size);
   return ptr;
-}
-
-void* fluv__realloc(void* ptr, size_t size) {
-  mark_used();
-  return realloc_now(ptr, size);
 }
 
 void fluv__free(void* ptr) {

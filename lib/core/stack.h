@@ -88,7 +88,7 @@ bool fluv__stack_has_spare(const fluv__stack_cache_t* cache);
 void fluv__stack_trim(fluv__stack_cache_t* cache);
 
 /* Catch the running over of a task's stack on this thread: name the task, then
- * let the process die. Returns memory for fluv__overflow_stop(), or NULL. */
+ * let the process die. Returns memory for fluv__overflow_unwatch(), or NULL. */
 void* fluv__overflow_watch(void);
 void fluv__overflow_unwatch(void* memory);
 

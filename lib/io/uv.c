@@ -45,6 +45,10 @@ fluv_future_t* fluv_uv_started(uv_req_t* req, int err) {
 void fluv_uv_done(uv_req_t* req, int64_t result) {
   fluv_future_t* f = req->data;
 
+  if (fluv__unlikely(f == NULL))
+    fluv__die("fluv_uv_done() for a request that is not under way");
+  if (fluv__unlikely(f->loop != fluv__loop))
+    fluv__wrong_thread(f->loop, "fluv_uv_done()", f->loc, NULL);
   req->data = NULL;
   fluv__complete(f, result == UV_EAI_CANCELED ? FLUV_ECANCELED : result);
 }
