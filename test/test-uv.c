@@ -7,6 +7,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -587,9 +588,10 @@ static void answer_twice(void* arg) {
   uv_fs_t req;
 
   (void) arg;
+  memset(&req, 0, sizeof(req));
   test_setup();
   if (fluv_uv_begin((uv_req_t*) &req, FLUV_LOC))
-    fluv_drop(fluv_uv_started((uv_req_t*) &req, 0));
+    fluv_detach(fluv_uv_started((uv_req_t*) &req, 0));
   fluv_uv_done((uv_req_t*) &req, 1);
   fluv_uv_done((uv_req_t*) &req, 2);
 }
