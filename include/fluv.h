@@ -33,6 +33,7 @@ extern "C" {
 #include "fluv/joinset.h" /* results in completion order */
 #include "fluv/scope.h"   /* children that end with the block */
 #include "fluv/time.h"    /* sleep, interval, the test clock */
+#include "fluv/semaphore.h" /* permits */
 #include "fluv/stream.h"  /* read, write, close */
 #include "fluv/tcp.h"     /* listen, accept, connect */
 #undef FLUV_H_INSIDE

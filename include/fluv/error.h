@@ -44,6 +44,7 @@ enum {
   FLUV_ENOMEM = FLUV__ERRNO(ENOMEM),
   FLUV_ENOTCONN = FLUV__ERRNO(ENOTCONN),
   FLUV_ENOTSUP = FLUV__ERRNO(ENOTSUP),
+  FLUV_EOVERFLOW = FLUV__ERRNO(EOVERFLOW),
   FLUV_EPERM = FLUV__ERRNO(EPERM),
   FLUV_EPIPE = FLUV__ERRNO(EPIPE),
   FLUV_ETIMEDOUT = FLUV__ERRNO(ETIMEDOUT),
@@ -58,7 +59,11 @@ enum {
   /** The loop ran out of work while this could never have ended. */
   FLUV_EDEADLK = -5003,
   /** No memory could be mapped for a task's stack, or too many mappings. */
-  FLUV_ESTACK = -5004
+  FLUV_ESTACK = -5004,
+  /** The channel or semaphore is closed; a receiver has drained it. */
+  FLUV_ECLOSED = -5005,
+  /** A broadcast receiver missed messages that were overwritten. */
+  FLUV_ELAGGED = -5006
 };
 
 #undef FLUV__ERRNO

@@ -35,10 +35,17 @@ typedef struct fluv_loop_options {
   unsigned shutdown_ms;
   /** Start with the clock paused, as by fluv_clock_pause(). */
   bool clock_paused;
+  /** How long the loop may look for what other threads send before it
+   *  sleeps, in microseconds; default 20, FLUV_SPIN_NEVER: not at all. It
+   *  does so only while that has paid lately, and not on a single core. */
+  unsigned spin_us;
 } fluv_loop_options_t;
 
+/** For fluv_loop_options_t.spin_us: sleep at once. */
+#define FLUV_SPIN_NEVER (~0u)
+
 #define FLUV_LOOP_OPTIONS_INIT                                                 \
- { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0 }
+ { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Run a program of our own: make a loop, run a task, close the loop.

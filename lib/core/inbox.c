@@ -4,46 +4,67 @@
 
 #include <sched.h>
 
-static fluv__inbox_node_t closed;
+enum {
+  CLOSED = 1,
+  ONE_INSIDE = 2
+};
 
-void fluv__inbox_init(fluv__inbox_t* inbox) {
+int fluv__inbox_init(fluv__inbox_t* inbox,
+                     uv_loop_t* uv,
+                     void (*on_wakeup)(fluv__wakeup_t* wakeup)) {
   atomic_init(&inbox->head, NULL);
-  atomic_init(&inbox->inside, 0);
+  atomic_init(&inbox->gate, 0);
+  atomic_init(&inbox->asleep, 1);
+  return fluv__wakeup_init(&inbox->wakeup, uv, on_wakeup);
 }
 
-int fluv__inbox_push(fluv__inbox_t* inbox,
-                     fluv__inbox_node_t* node,
-                     uv_async_t* async) {
-  fluv__inbox_node_t* head;
-  int err = 0;
+bool fluv__inbox_enter(fluv__inbox_t* inbox) {
+  /* Acquire and release: pairs with the closer's, which waits for us. */
+  unsigned gate = atomic_fetch_add_explicit(&inbox->gate,
+                                            ONE_INSIDE,
+                                            memory_order_acq_rel);
 
-  /* Before the exchange on `head`, which orders it: a closer that comes after
-   * our push sees it, and one that came before is seen by us as `closed`. */
-  atomic_fetch_add(&inbox->inside, 1);
-  head = atomic_load(&inbox->head);
-  do {
-    if (head == &closed) {
-      err = FLUV_ECANCELED;
-      break;
-    }
+  if (fluv__likely((gate & CLOSED) == 0))
+    return true;
+  fluv__inbox_leave(inbox);
+  return false;
+}
+
+void fluv__inbox_leave(fluv__inbox_t* inbox) {
+  /* Release: pairs with the closer's load; we are done with the handle. */
+  atomic_fetch_sub_explicit(&inbox->gate, ONE_INSIDE, memory_order_release);
+}
+
+void fluv__inbox_push(fluv__inbox_t* inbox, fluv__inbox_node_t* node) {
+  fluv__inbox_node_t* head =
+      atomic_load_explicit(&inbox->head, memory_order_relaxed);
+
+  do
     node->next = head;
-  } while (!atomic_compare_exchange_weak(&inbox->head, &head, node));
+  while (!atomic_compare_exchange_weak(&inbox->head, &head, node));
   if (head == NULL) {
     atomic_thread_fence(memory_order_seq_cst);
-    uv_async_send(async);
+    if (atomic_load_explicit(&inbox->asleep, memory_order_relaxed) != 0 &&
+        atomic_exchange(&inbox->asleep, 0) != 0)
+      fluv__wakeup_send(&inbox->wakeup);
   }
-  /* Release: pairs with the load in fluv__inbox_close(), so that the send is
-   * over when the closer goes on. */
-  atomic_fetch_sub_explicit(&inbox->inside, 1, memory_order_release);
-  return err;
+  fluv__inbox_leave(inbox);
 }
 
-static void run_all(fluv__inbox_node_t* newest) {
+int fluv__inbox_post(fluv__inbox_t* inbox, fluv__inbox_node_t* node) {
+  if (!fluv__inbox_enter(inbox))
+    return FLUV_ECANCELED;
+  fluv__inbox_push(inbox, node);
+  return 0;
+}
+
+bool fluv__inbox_run(fluv__inbox_t* inbox) {
+  fluv__inbox_node_t* newest = atomic_exchange(&inbox->head, NULL);
   fluv__inbox_node_t* oldest = NULL;
   fluv__inbox_node_t* next;
 
-  if (newest == &closed)
-    return;
+  if (newest == NULL)
+    return false;
   while (newest != NULL) {
     next = newest->next;
     newest->next = oldest;
@@ -55,15 +76,23 @@ static void run_all(fluv__inbox_node_t* newest) {
     oldest->run(oldest);
     oldest = next;
   }
+  return true;
 }
 
-void fluv__inbox_run(fluv__inbox_t* inbox) {
-  run_all(atomic_exchange(&inbox->head, NULL));
+bool fluv__inbox_sleep(fluv__inbox_t* inbox) {
+  atomic_store_explicit(&inbox->asleep, 1, memory_order_relaxed);
+  atomic_thread_fence(memory_order_seq_cst);
+  if (fluv__inbox_is_empty(inbox))
+    return true;
+  fluv__inbox_awake(inbox);
+  return false;
 }
 
 void fluv__inbox_close(fluv__inbox_t* inbox) {
-  run_all(atomic_exchange(&inbox->head, &closed));
-  /* Acquire: pairs with the release at the end of a push. */
-  while (atomic_load_explicit(&inbox->inside, memory_order_acquire) != 0)
+  atomic_fetch_or(&inbox->gate, CLOSED);
+  /* Acquire: pairs with the release of whoever leaves. */
+  while (atomic_load_explicit(&inbox->gate, memory_order_acquire) != CLOSED)
     sched_yield();
+  while (fluv__inbox_run(inbox))
+    continue;
 }

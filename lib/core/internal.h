@@ -15,6 +15,9 @@
 #ifndef FLUV_DEBUG
 # define FLUV_DEBUG 0
 #endif
+#ifndef FLUV_EVENTFD
+# define FLUV_EVENTFD 0
+#endif
 #ifndef FLUV_ASAN
 # define FLUV_ASAN 0
 #endif

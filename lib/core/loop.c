@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/look.h"
 #include "core/task.h"
 
 #if FLUV_TSAN
@@ -16,7 +17,7 @@
 
 __thread fluv_loop_t* fluv__loop;
 
-/* fluv's handles in a loop: async, check, idle, timer. */
+/* fluv's handles in a loop: wakeup, check, idle, timer. */
 enum {
   OWN_HANDLES = 4
 };
@@ -108,6 +109,7 @@ static int apply_options(fluv_loop_t* loop,
       options->turn_count != 0 ? options->turn_count : DEFAULT_TURN_COUNT;
   loop->turn_ns =
       (options->turn_us != 0 ? options->turn_us : DEFAULT_TURN_US) * 1000ULL;
+  fluv__look_init(&loop->look, options->spin_us);
   fluv__rng_seed(&loop->rng, options->seed != 0 ? options->seed : uv_hrtime());
   return 0;
 }
@@ -132,7 +134,6 @@ int fluv__loop_new(uv_loop_t* uv,
   fluv__list_init(&loop->handles);
   fluv__pool_init(&loop->pool);
   fluv__stack_cache_init(&loop->stacks, fluv__task_main, &loop->fp);
-  fluv__inbox_init(&loop->inbox);
   fluv__out_of_memory_init(loop);
   atomic_init(&loop->refs, 1);
   find_main_ctx(&loop->main_ctx);
@@ -203,8 +204,12 @@ void fluv__loop_closed(fluv_loop_t* loop) {
   fluv__loop_unref(loop);
 }
 
-static void on_close_async(uv_handle_t* handle) {
-  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, async));
+static void on_close_wakeup(uv_handle_t* handle) {
+  fluv_loop_t* loop =
+      fluv__container_of(handle, fluv_loop_t, inbox.wakeup.uv.handle);
+
+  fluv__wakeup_deinit(&loop->inbox.wakeup);
+  fluv__loop_closed(loop);
 }
 
 static void on_close_check(uv_handle_t* handle) {
@@ -223,7 +228,7 @@ void fluv__loop_shut(fluv_loop_t* loop) {
   fluv__inbox_close(&loop->inbox);
   loop->closing = true;
   fluv__overflow_unwatch(loop->alt_stack);
-  uv_close((uv_handle_t*) &loop->async, on_close_async);
+  uv_close(&loop->inbox.wakeup.uv.handle, on_close_wakeup);
   uv_close((uv_handle_t*) &loop->check, on_close_check);
   uv_close((uv_handle_t*) &loop->idle, on_close_idle);
   uv_close((uv_handle_t*) &loop->timers.uv, on_close_timer);

@@ -39,6 +39,15 @@ typedef struct fluv__turn {
   unsigned left;  /* resumes, without those of the current chunk */
 } fluv__turn_t;
 
+/* Looking for a while before sleeping, because waking a core takes longer than
+ * another thread takes to answer. */
+typedef struct fluv__look {
+  uint64_t limit;   /* ns; 0: never */
+  uint64_t slept;   /* ns; when it went to sleep, if that is known */
+  unsigned recent;  /* turns until other threads' traffic counts as over */
+  unsigned credits; /* looks that may still be in vain */
+} fluv__look_t;
+
 struct fluv_loop {
   /* Hot: what an await, a spawn and a switch touch. */
   fluv__task_t* current;     /* running task; NULL on the thread's own stack */
@@ -56,7 +65,6 @@ struct fluv_loop {
   fluv__pool_t pool;
   fluv__stack_cache_t stacks;
   fluv__timers_t timers;
-  fluv__inbox_t inbox;
 
   /* Tasks and what can wake them. */
   fluv__list_t tasks; /* all that have not returned */
@@ -64,7 +72,10 @@ struct fluv_loop {
   fluv__task_t* to_cancel; /* FIFO of those whose await is to be cancelled */
   fluv__task_t** to_cancel_end;
   bool cancelling;     /* somebody works that off */
-  size_t remote_waits; /* waits that only a promise can end */
+  size_t remote_waits; /* for promises: these keep the loop alive */
+  size_t sync_waits;   /* in lines: so do these, unless it is `alone` */
+  bool alone;          /* nothing in the process could end the latter */
+  bool wakeup_refd;
   fluv__list_t handles;
   uint64_t turn; /* loop iterations, counted in the check phase */
   fluv__turn_t bounds;
@@ -75,7 +86,6 @@ struct fluv_loop {
   uv_loop_t* uv;
   uv_check_t check;
   uv_idle_t idle;
-  uv_async_t async;
   unsigned open_handles; /* of the four, until their close callbacks */
 
   /* Fixed at attach. */
@@ -89,6 +99,8 @@ struct fluv_loop {
   void* alt_stack;      /* for the overflow handler, if it is ours */
   fluv_future_t out_of_memory;
   fluv__atomic_uint_t refs;
+  fluv__look_t look;
+  fluv__inbox_t inbox;
 };
 
 /* This thread's loop; NULL if it has none. */
@@ -127,6 +139,27 @@ void fluv__turn_begin(fluv_loop_t* loop);
  * can end: the loop stays alive meanwhile. */
 void fluv__remote_wait_begin(fluv_loop_t* loop);
 void fluv__remote_wait_end(fluv_loop_t* loop);
+
+/* Keep the loop alive for what waits, or let it go. */
+void fluv__wakeup_update_ref(fluv_loop_t* loop);
+
+/* Is there anything but our sleeps, and what other threads may bring, that the
+ * loop can wait for? */
+bool fluv__others_alive(fluv_loop_t* loop);
+
+/* Begin and end a wait in a line. It keeps the loop alive, unless this is the
+ * only thread and nothing else is alive that could end it. */
+static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
+  if (loop->sync_waits++ == 0 || fluv__unlikely(loop->alone)) {
+    loop->alone = false;
+    fluv__wakeup_update_ref(loop);
+  }
+}
+
+static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
+  if (--loop->sync_waits == 0)
+    fluv__wakeup_update_ref(loop);
+}
 
 /* Report every task that waits, and why the caller thinks so. */
 void fluv__report_tasks(fluv_loop_t* loop, const char* why);

@@ -153,7 +153,7 @@ int fluv_promise_resolve(fluv_promise_t* p, int64_t result) {
   p->result = result;
   /* Relaxed: the caller holds a reference. */
   atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-  err = fluv__inbox_push(&p->loop->inbox, &p->node, &p->loop->async);
+  err = fluv__inbox_post(&p->loop->inbox, &p->node);
   if (err != 0)
     promise_unref(p);
   return err;

@@ -182,23 +182,6 @@ void fluv__timers_fire(fluv_loop_t* loop) {
   fire_due(loop, fluv__timers_now(timers) / NS_PER_MS);
 }
 
-/* Is there anything but our sleeps that the loop can wait for? Promises do not
- * count: most are held by a task that sleeps. */
-static bool others_alive(fluv_loop_t* loop) {
-  bool alive;
-
-  uv_unref((uv_handle_t*) &loop->timers.uv);
-  uv_unref((uv_handle_t*) &loop->idle);
-  uv_unref((uv_handle_t*) &loop->async);
-  alive = uv_loop_alive(loop->uv) != 0;
-  uv_ref((uv_handle_t*) &loop->idle);
-  if (loop->remote_waits > 0)
-    uv_ref((uv_handle_t*) &loop->async);
-  if (loop->timers.refd)
-    uv_ref((uv_handle_t*) &loop->timers.uv);
-  return alive;
-}
-
 bool fluv__timers_want_turn(fluv_loop_t* loop) {
   const fluv__timers_t* timers = &loop->timers;
 
@@ -208,7 +191,7 @@ bool fluv__timers_want_turn(fluv_loop_t* loop) {
          (timers->advance != NULL ||
           (timers->count > 0 &&
            fluv__wheel_next(&timers->wheel) <= UINT64_MAX / NS_PER_MS &&
-           !others_alive(loop)));
+           !fluv__others_alive(loop)));
 }
 
 void fluv__timers_turn(fluv_loop_t* loop) {
@@ -227,7 +210,7 @@ void fluv__timers_turn(fluv_loop_t* loop) {
     }
     /* A sleep that is further off than the clock can count never ends. */
     if (advance == NULL &&
-        (next > UINT64_MAX / NS_PER_MS || others_alive(loop)))
+        (next > UINT64_MAX / NS_PER_MS || fluv__others_alive(loop)))
       return;
     if (next > timers->paused_ns / NS_PER_MS)
       timers->paused_ns = next * NS_PER_MS;

@@ -10,7 +10,7 @@
  * than a switch, so it is done once a chunk of resumes, and the chunk adapts
  * to how long they take.
  */
-#include "core/loop.h"
+#include "core/look.h"
 #include "core/task.h"
 
 enum {
@@ -20,7 +20,10 @@ enum {
   MOST_CHUNK = 256,
   /* How often stacks of a burst that is over are given back, a part at a
    * time: often enough to be done in seconds, seldom enough to cost nothing. */
-  TRIM_TURNS = 64
+  TRIM_TURNS = 64,
+  /* Times that a drain goes on with what other threads have just sent, before
+   * I/O has its turn. */
+  MOST_ROUNDS = 8
 };
 
 /* A chunk should take between these. Shorter: the clock costs too much.
@@ -67,12 +70,10 @@ void fluv__turn_begin(fluv_loop_t* loop) {
 
 static void set_idle(fluv_loop_t* loop, bool active);
 
-void fluv__drain(fluv_loop_t* loop) {
+/* Run what is ready. */
+static void run_ready(fluv_loop_t* loop) {
   fluv_future_t* f;
 
-  loop->draining = true;
-  if (!fluv__inbox_is_empty(&loop->inbox))
-    fluv__inbox_run(&loop->inbox);
   while ((f = loop->ready_head) != NULL) {
     if (loop->turn_left == 0 && !next_chunk(loop))
       break;
@@ -83,9 +84,37 @@ void fluv__drain(fluv_loop_t* loop) {
     else
       f->ops->run(f);
   }
-  fluv__timers_sync(loop);
+}
+
+/* Nothing is left to do: may the loop poll? False: something has arrived. */
+static bool rest(fluv_loop_t* loop) {
+  if (fluv__look(loop) || !fluv__inbox_sleep(&loop->inbox))
+    return false;
+  if (fluv__unlikely(loop->sync_waits > 0 && loop->remote_waits == 0) &&
+      !loop->alone && !fluv__others_alive(loop) && fluv__only_thread()) {
+    loop->alone = true;
+    fluv__wakeup_update_ref(loop);
+  }
+  return true;
+}
+
+void fluv__drain(fluv_loop_t* loop) {
+  unsigned round;
+  bool more;
+
+  loop->draining = true;
+  fluv__inbox_awake(&loop->inbox);
+  for (round = 0; round < MOST_ROUNDS; round++) {
+    if (!fluv__inbox_is_empty(&loop->inbox))
+      fluv__look_pays(loop, fluv__inbox_run(&loop->inbox));
+    run_ready(loop);
+    fluv__timers_sync(loop);
+    more = loop->ready_head != NULL || fluv__timers_want_turn(loop);
+    if (more || rest(loop))
+      break;
+  }
   loop->draining = false;
-  set_idle(loop, loop->ready_head != NULL || fluv__timers_want_turn(loop));
+  set_idle(loop, more || round == MOST_ROUNDS);
 }
 
 /* libuv has called in: not from inside a task or a callback of ours? */
@@ -162,14 +191,13 @@ static void on_check(uv_check_t* handle) {
   report_stuck(loop);
 }
 
-static void on_async(uv_async_t* handle) {
-  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, async);
-
-  fluv__inbox_run(&loop->inbox);
+/* Another thread has called: what it sent is run in the check phase. */
+static void on_wakeup(fluv__wakeup_t* wakeup) {
+  fluv__look_woken(fluv__container_of(wakeup, fluv_loop_t, inbox.wakeup));
 }
 
 int fluv__turn_init(fluv_loop_t* loop) {
-  int err = uv_async_init(loop->uv, &loop->async, on_async);
+  int err = fluv__inbox_init(&loop->inbox, loop->uv, on_wakeup);
 
   if (err < 0)
     return err;
@@ -178,17 +206,46 @@ int fluv__turn_init(fluv_loop_t* loop) {
   uv_idle_init(loop->uv, &loop->idle);
   uv_check_start(&loop->check, on_check);
   fluv__turn_begin(loop);
-  uv_unref((uv_handle_t*) &loop->async);
+  uv_unref(&loop->inbox.wakeup.uv.handle);
   uv_unref((uv_handle_t*) &loop->check);
   return 0;
 }
 
+void fluv__wakeup_update_ref(fluv_loop_t* loop) {
+  bool want =
+      loop->remote_waits > 0 || (loop->sync_waits > 0 && !loop->alone);
+
+  if (want == loop->wakeup_refd || loop->closing)
+    return;
+  loop->wakeup_refd = want;
+  if (want)
+    uv_ref(&loop->inbox.wakeup.uv.handle);
+  else
+    uv_unref(&loop->inbox.wakeup.uv.handle);
+}
+
 void fluv__remote_wait_begin(fluv_loop_t* loop) {
-  if (loop->remote_waits++ == 0 && !loop->closing)
-    uv_ref((uv_handle_t*) &loop->async);
+  loop->remote_waits++;
+  fluv__wakeup_update_ref(loop);
 }
 
 void fluv__remote_wait_end(fluv_loop_t* loop) {
-  if (--loop->remote_waits == 0 && !loop->closing)
-    uv_unref((uv_handle_t*) &loop->async);
+  loop->remote_waits--;
+  fluv__wakeup_update_ref(loop);
+}
+
+bool fluv__others_alive(fluv_loop_t* loop) {
+  uv_handle_t* wakeup = &loop->inbox.wakeup.uv.handle;
+  bool alive;
+
+  uv_unref((uv_handle_t*) &loop->timers.uv);
+  uv_unref((uv_handle_t*) &loop->idle);
+  uv_unref(wakeup);
+  alive = uv_loop_alive(loop->uv) != 0;
+  uv_ref((uv_handle_t*) &loop->idle);
+  if (loop->wakeup_refd)
+    uv_ref(wakeup);
+  if (loop->timers.refd)
+    uv_ref((uv_handle_t*) &loop->timers.uv);
+  return alive;
 }

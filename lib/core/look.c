@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking for a while before sleeping. */
+#define _GNU_SOURCE
+#include "core/look.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+enum {
+  DEFAULT_SPIN_US = 20,
+  MOST_SPIN_US = 1000,
+  /* Looks between two questions to the clock and to libuv. */
+  LOOKS = 32,
+  MOST_CREDITS = 32,
+  CREDITS_FOR_A_SHORT_SLEEP = 8
+};
+
+/* A sleep shorter than this, wake included, was not worth it. */
+#define SHORT_SLEEP_NS UINT64_C(150000)
+
+static bool one_core(void) {
+#ifdef __linux__
+  cpu_set_t set;
+
+  if (sched_getaffinity(0, sizeof(set), &set) == 0)
+    return CPU_COUNT(&set) == 1;
+#endif
+  return false;
+}
+
+void fluv__look_init(fluv__look_t* look, unsigned spin_us) {
+  if (spin_us == 0)
+    spin_us = DEFAULT_SPIN_US;
+  if (spin_us == FLUV_SPIN_NEVER || one_core())
+    spin_us = 0;
+  else if (spin_us > MOST_SPIN_US)
+    spin_us = MOST_SPIN_US;
+  look->limit = spin_us * UINT64_C(1000);
+}
+
+static inline void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+static bool uv_has_events(fluv_loop_t* loop) {
+  struct pollfd fd = { uv_backend_fd(loop->uv), POLLIN, 0 };
+
+  return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+/* Until something arrives or the time is over. */
+static bool look_until(fluv_loop_t* loop, uint64_t end) {
+  unsigned i;
+
+  do {
+    for (i = 0; i < LOOKS; i++) {
+      if (!fluv__inbox_is_empty(&loop->inbox))
+        return true;
+      relax();
+    }
+  } while (!uv_has_events(loop) && uv_hrtime() < end);
+  return false;
+}
+
+bool fluv__look(fluv_loop_t* loop) {
+  fluv__look_t* look = &loop->look;
+  uint64_t now;
+
+  look->slept = 0;
+  if (fluv__likely(look->recent == 0) || look->limit == 0)
+    return false;
+  look->recent--;
+  now = uv_hrtime();
+  if (look->credits > 0) {
+    if (look_until(loop, now + look->limit)) {
+      if (look->credits < MOST_CREDITS)
+        look->credits++;
+      return true;
+    }
+    look->credits--;
+  }
+  look->slept = now;
+  return false;
+}
+
+void fluv__look_woken(fluv_loop_t* loop) {
+  fluv__look_t* look = &loop->look;
+
+  if (look->slept == 0 || uv_hrtime() - look->slept > SHORT_SLEEP_NS)
+    return;
+  look->credits += CREDITS_FOR_A_SHORT_SLEEP;
+  if (look->credits > MOST_CREDITS)
+    look->credits = MOST_CREDITS;
+}
+
+bool fluv__only_thread(void) {
+#if defined(__linux__) && !FLUV_TSAN
+  /* Once there was a second thread the question is not asked again: it costs
+   * a system call, and threads seldom go for good. */
+  static fluv__atomic_bool_t others;
+  struct stat tasks;
+
+  /* Relaxed: who misses it asks once more. */
+  if (atomic_load_explicit(&others, memory_order_relaxed))
+    return false;
+  /* A folder has a link from its parent, one from itself, and one from each
+   * of the folders in it. */
+  if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)
+    return true;
+  atomic_store_explicit(&others, true, memory_order_relaxed);
+#endif
+  return false;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking for a while before sleeping.
+ *
+ * A loop that has just heard from another thread looks at its inbox for some
+ * microseconds before it polls: waking a sleeping core takes longer. It does so
+ * on credit. A sleep that another thread ended so soon that a look would have
+ * been as good gives credits, a look in vain costs one, and without credits,
+ * or without traffic, nobody looks. While looking, the loop asks now and then
+ * whether libuv has something, and stops if so.
+ */
+#ifndef FLUV_CORE_LOOK_H
+#define FLUV_CORE_LOOK_H
+
+#include "core/loop.h"
+
+/* spin_us as in fluv_loop_options_t. */
+void fluv__look_init(fluv__look_t* look, unsigned spin_us);
+
+/* Look, if that is worth it. True: something has arrived. */
+bool fluv__look(fluv_loop_t* loop);
+
+/* The poll was ended by another thread. */
+void fluv__look_woken(fluv_loop_t* loop);
+
+/* Something has arrived from another thread, or not. */
+static inline void fluv__look_pays(fluv_loop_t* loop, bool arrived) {
+  enum {
+    RECENT_TURNS = 64
+  };
+
+  if (arrived)
+    loop->look.recent = RECENT_TURNS;
+}
+
+/* Has this process no thread but the caller's? False if that is not known. */
+bool fluv__only_thread(void);
+
+#endif /* FLUV_CORE_LOOK_H */

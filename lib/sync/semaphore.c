@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Semaphore: permits and a line of those who wait for them.
+ *
+ * Permits are taken for a waiter when it is given them, and it is given them
+ * only when all that it asks for are free and nobody stands before it. Nobody
+ * overtakes the line. So whenever the guard is free, either the line is empty
+ * or its first asks for more than `free`.
+ */
+#include <stdio.h>
+
+#include "sync/wait.h"
+
+struct fluv_semaphore {
+  fluv__guard_t guard;
+  fluv__list_t line; /* wait.n: permits asked for */
+  size_t free;
+  bool closed;
+};
+
+typedef struct acquire_op {
+  fluv__sync_op_t sync;
+  fluv_semaphore_t* semaphore;
+} acquire_op_t;
+
+/* Under the guard: give what there is to those first in line. */
+static void serve(fluv_semaphore_t* sem, fluv__wakes_t* wakes) {
+  fluv__wait_t* wait;
+
+  while ((wait = fluv__line_first(&sem->line)) != NULL &&
+         wait->n <= sem->free)
+    if (fluv__wait_give(wait, 0, wakes))
+      sem->free -= wait->n;
+}
+
+/* Under the guard: 0, FLUV_ECLOSED, or FLUV_EAGAIN. */
+static int take(fluv_semaphore_t* sem, size_t n) {
+  if (fluv__unlikely(sem->closed))
+    return FLUV_ECLOSED;
+  if (n > sem->free || !fluv__list_is_empty(&sem->line))
+    return FLUV_EAGAIN;
+  sem->free -= n;
+  return 0;
+}
+
+static void acquire_arrive(fluv__inbox_node_t* node) {
+  fluv__sync_op_t* op = fluv__sync_op_arrive(node);
+
+  if (fluv__sync_op_refuses(op)) {
+    fluv_semaphore_release(((acquire_op_t*) op)->semaphore, op->wait.n);
+    fluv__complete(&op->base, FLUV_ECANCELED);
+  } else {
+    fluv__complete(&op->base, op->wait.given);
+  }
+}
+
+static void acquire_start(fluv_future_t* f) {
+  acquire_op_t* op = (acquire_op_t*) f;
+  fluv_semaphore_t* sem = op->semaphore;
+  int err;
+
+  fluv__guard_lock(&sem->guard);
+  err = take(sem, op->sync.wait.n);
+  if (err == FLUV_EAGAIN)
+    fluv__sync_op_join(&op->sync, &sem->line, acquire_arrive);
+  fluv__guard_unlock(&sem->guard);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+/* Leave the line; those behind may go on now. */
+static bool acquire_withdraw(fluv_future_t* f) {
+  acquire_op_t* op = (acquire_op_t*) f;
+  fluv_semaphore_t* sem = op->semaphore;
+  fluv__wakes_t wakes;
+  bool left;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&sem->guard);
+  left = fluv__sync_op_withdraw(&op->sync);
+  if (left)
+    serve(sem, &wakes);
+  fluv__guard_unlock(&sem->guard);
+  fluv__wakes_send(&wakes);
+  return left;
+}
+
+static void acquire_cancel(fluv_future_t* f) {
+  if (acquire_withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void acquire_release(fluv_future_t* f) {
+  (void) acquire_withdraw(f);
+}
+
+static void acquire_describe(const fluv_future_t* f, char* buf, size_t size) {
+  snprintf(buf, size, "of %zu", ((const acquire_op_t*) f)->sync.wait.n);
+}
+
+static const fluv__ops_t acquire_ops = {
+  .kind = "semaphore acquire",
+  .start = acquire_start,
+  .cancel = acquire_cancel,
+  .release = acquire_release,
+  .describe = acquire_describe,
+};
+
+int fluv_semaphore_new(size_t permits, fluv_semaphore_t** out_semaphore) {
+  fluv_semaphore_t* sem;
+
+  if (out_semaphore == NULL)
+    return FLUV_EINVAL;
+  sem = fluv__malloc(sizeof(*sem));
+  if (sem == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&sem->guard);
+  fluv__list_init(&sem->line);
+  sem->free = permits;
+  sem->closed = false;
+  *out_semaphore = sem;
+  return 0;
+}
+
+void fluv_semaphore_free(fluv_semaphore_t* sem) {
+  if (sem == NULL)
+    return;
+  fluv__guard_lock(&sem->guard);
+  fluv__line_check_empty(&sem->line, "semaphore");
+  fluv__guard_unlock(&sem->guard);
+  fluv__guard_deinit(&sem->guard);
+  fluv__free(sem);
+}
+
+fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* sem,
+                                          size_t n,
+                                          const fluv_loc_t* loc) {
+  acquire_op_t* op;
+
+  if (fluv__unlikely(sem == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (acquire_op_t*) fluv__sync_op_new(&acquire_ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->semaphore = sem;
+  op->sync.wait.n = n;
+  return &op->sync.base;
+}
+
+int fluv_semaphore_try_acquire(fluv_semaphore_t* sem, size_t n) {
+  int err;
+
+  fluv__guard_lock(&sem->guard);
+  err = take(sem, n);
+  fluv__guard_unlock(&sem->guard);
+  return err;
+}
+
+int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
+                                    size_t n,
+                                    uint64_t timeout_ms) {
+  fluv__parked_t parked;
+  fluv__wakes_t wakes;
+  int err = fluv__may_block();
+
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&sem->guard);
+  err = take(sem, n);
+  if (err == FLUV_EAGAIN) {
+    parked.wait.n = n;
+    fluv__park_join(&parked, &sem->line);
+  }
+  fluv__guard_unlock(&sem->guard);
+  if (err != FLUV_EAGAIN)
+    return err;
+  err = (int) fluv__park(&parked, &sem->guard, timeout_ms);
+  if (err == FLUV_ETIMEDOUT) {
+    fluv__wakes_init(&wakes);
+    fluv__guard_lock(&sem->guard);
+    serve(sem, &wakes);
+    fluv__guard_unlock(&sem->guard);
+    fluv__wakes_send(&wakes);
+  }
+  return err;
+}
+
+int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
+  fluv__wakes_t wakes;
+  int err = 0;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&sem->guard);
+  if (fluv__unlikely(n > SIZE_MAX - sem->free)) {
+    err = FLUV_EOVERFLOW;
+  } else {
+    sem->free += n;
+    serve(sem, &wakes);
+  }
+  fluv__guard_unlock(&sem->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+size_t fluv_semaphore_forget(fluv_semaphore_t* sem, size_t n) {
+  fluv__guard_lock(&sem->guard);
+  if (n > sem->free)
+    n = sem->free;
+  sem->free -= n;
+  fluv__guard_unlock(&sem->guard);
+  return n;
+}
+
+void fluv_semaphore_close(fluv_semaphore_t* sem) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&sem->guard);
+  sem->closed = true;
+  fluv__line_give_all(&sem->line, FLUV_ECLOSED, &wakes);
+  fluv__guard_unlock(&sem->guard);
+  fluv__wakes_send(&wakes);
+}
+
+bool fluv_semaphore_is_closed(fluv_semaphore_t* sem) {
+  bool closed;
+
+  fluv__guard_lock(&sem->guard);
+  closed = sem->closed;
+  fluv__guard_unlock(&sem->guard);
+  return closed;
+}
+
+size_t fluv_semaphore_get_permits(fluv_semaphore_t* sem) {
+  size_t n;
+
+  fluv__guard_lock(&sem->guard);
+  n = sem->free;
+  fluv__guard_unlock(&sem->guard);
+  return n;
+}

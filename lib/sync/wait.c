@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting in line for something that any thread may give. */
+#include "sync/wait.h"
+
+#include <errno.h>
+#include <time.h>
+
+void fluv__sync_op_join(fluv__sync_op_t* op,
+                        fluv__list_t* line,
+                        void (*arrive)(fluv__inbox_node_t* node)) {
+  fluv__wait_t* wait = &op->wait;
+
+  op->base.flags |= FLUV__HOLDS;
+  wait->node.run = arrive;
+  wait->loop = op->base.loop;
+  wait->state = FLUV__QUEUED;
+  fluv__list_append(line, &wait->link);
+  fluv__sync_wait_begin(wait->loop);
+}
+
+static void leave(fluv__sync_op_t* op) {
+  op->base.flags &= (uint8_t) ~FLUV__HOLDS;
+  op->wait.state = FLUV__OUT;
+  fluv__sync_wait_end(op->base.loop);
+}
+
+fluv__sync_op_t* fluv__sync_op_arrive(fluv__inbox_node_t* node) {
+  fluv__sync_op_t* op = fluv__container_of(node, fluv__sync_op_t, wait.node);
+
+  leave(op);
+  return op;
+}
+
+bool fluv__sync_op_withdraw(fluv__sync_op_t* op) {
+  if (op->wait.state != FLUV__QUEUED)
+    return false;
+  fluv__list_remove(&op->wait.link);
+  leave(op);
+  return true;
+}
+
+bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes) {
+  fluv_loop_t* loop = wait->loop;
+
+  fluv__assert(wait->state == FLUV__QUEUED);
+  fluv__list_remove(&wait->link);
+  /* Entered here, where the wait cannot go away; left when it is sent. */
+  if (loop != fluv__loop && loop != NULL &&
+      !fluv__inbox_enter(&loop->inbox)) {
+    wait->state = FLUV__OUT;
+    return false;
+  }
+  wait->state = FLUV__GIVEN;
+  wait->given = given;
+  wait->node.next = NULL;
+  if (wakes->first == NULL)
+    wakes->first = &wait->node;
+  else
+    *wakes->end = &wait->node;
+  wakes->end = &wait->node.next;
+  return true;
+}
+
+void fluv__wakes_send_some(fluv__wakes_t* wakes) {
+  fluv__inbox_node_t* node = wakes->first;
+  fluv__inbox_node_t* next;
+  fluv__wait_t* wait;
+
+  wakes->first = NULL;
+  for (; node != NULL; node = next) {
+    next = node->next; /* once sent, it may be gone */
+    wait = fluv__container_of(node, fluv__wait_t, node);
+    if (wait->loop == NULL)
+      sem_post(wait->sem);
+    else if (wait->loop == fluv__loop)
+      node->run(node);
+    else
+      fluv__inbox_push(&wait->loop->inbox, node);
+  }
+}
+
+void fluv__line_give_all(fluv__list_t* line,
+                         int64_t given,
+                         fluv__wakes_t* wakes) {
+  fluv__wait_t* wait;
+
+  while ((wait = fluv__line_first(line)) != NULL)
+    (void) fluv__wait_give(wait, given, wakes);
+}
+
+void fluv__line_check_empty(fluv__list_t* line, const char* what) {
+  fluv__wait_t* wait = fluv__line_first(line);
+  fluv__sync_op_t* op;
+  char place[FLUV__LOC_SIZE];
+
+  if (wait == NULL)
+    return;
+  if (wait->loop == NULL)
+    fluv__die("a %s is freed while a thread is blocked on it", what);
+  op = fluv__container_of(wait, fluv__sync_op_t, wait);
+  fluv__die("a %s is freed while somebody waits for it: %s made at %s",
+            what,
+            op->base.ops->kind,
+            fluv__loc_format(op->base.loc, place, sizeof(place)));
+}
+
+void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line) {
+  sem_init(&parked->sem, 0, 0);
+  parked->wait.loop = NULL;
+  parked->wait.sem = &parked->sem;
+  parked->wait.state = FLUV__QUEUED;
+  fluv__list_append(line, &parked->wait.link);
+}
+
+/* Whether the semaphore was posted in time. */
+static bool wait_until(sem_t* sem, uint64_t timeout_ms) {
+  struct timespec until;
+  uint64_t ns;
+
+  clock_gettime(CLOCK_REALTIME, &until);
+  ns = (uint64_t) until.tv_nsec + timeout_ms % 1000 * 1000000;
+  until.tv_sec += (time_t) (timeout_ms / 1000 + ns / 1000000000);
+  until.tv_nsec = (long) (ns % 1000000000);
+  while (sem_timedwait(sem, &until) != 0)
+    if (errno == ETIMEDOUT)
+      return false;
+  return true;
+}
+
+/* The time is over: leave the line, unless something has been given. */
+static bool leave_line(fluv__parked_t* parked, fluv__guard_t* guard) {
+  bool left;
+
+  fluv__guard_lock(guard);
+  left = parked->wait.state == FLUV__QUEUED;
+  if (left)
+    fluv__list_remove(&parked->wait.link);
+  fluv__guard_unlock(guard);
+  return left;
+}
+
+int64_t fluv__park(fluv__parked_t* parked,
+                   fluv__guard_t* guard,
+                   uint64_t timeout_ms) {
+  bool posted = false;
+  int64_t result;
+
+  if (timeout_ms != FLUV_FOREVER)
+    posted = wait_until(&parked->sem, timeout_ms);
+  if (timeout_ms != FLUV_FOREVER && !posted && leave_line(parked, guard)) {
+    result = FLUV_ETIMEDOUT;
+  } else {
+    while (!posted)
+      posted = sem_wait(&parked->sem) == 0; /* a signal may end it early */
+    result = parked->wait.given;
+  }
+  sem_destroy(&parked->sem);
+  return result;
+}
