@@ -21,21 +21,22 @@ extern "C" {
 #endif
 
 #define FLUV_H_INSIDE
-#include "fluv/macros.h"  /* marks: visibility, threads, places */
-#include "fluv/version.h" /* version numbers */
-#include "fluv/error.h"   /* error numbers and their names */
-#include "fluv/memory.h"  /* the allocator hook */
-#include "fluv/future.h"  /* one result that will arrive */
-#include "fluv/promise.h" /* the other end of a future */
-#include "fluv/loop.h"    /* attach, run, block_on */
-#include "fluv/task.h"    /* functions that may await */
-#include "fluv/combine.h" /* join_all, select, timeout */
-#include "fluv/joinset.h" /* results in completion order */
-#include "fluv/scope.h"   /* children that end with the block */
-#include "fluv/time.h"    /* sleep, interval, the test clock */
+#include "fluv/macros.h"    /* marks: visibility, threads, places */
+#include "fluv/version.h"   /* version numbers */
+#include "fluv/error.h"     /* error numbers and their names */
+#include "fluv/memory.h"    /* the allocator hook */
+#include "fluv/future.h"    /* one result that will arrive */
+#include "fluv/promise.h"   /* the other end of a future */
+#include "fluv/loop.h"      /* attach, run, block_on */
+#include "fluv/task.h"      /* functions that may await */
+#include "fluv/combine.h"   /* join_all, select, timeout */
+#include "fluv/joinset.h"   /* results in completion order */
+#include "fluv/scope.h"     /* children that end with the block */
+#include "fluv/time.h"      /* sleep, interval, the test clock */
+#include "fluv/mutex.h"     /* one holder at a time */
 #include "fluv/semaphore.h" /* permits */
-#include "fluv/stream.h"  /* read, write, close */
-#include "fluv/tcp.h"     /* listen, accept, connect */
+#include "fluv/stream.h"    /* read, write, close */
+#include "fluv/tcp.h"       /* listen, accept, connect */
 #undef FLUV_H_INSIDE
 
 #ifdef __cplusplus

@@ -20,9 +20,8 @@ int fluv__inbox_init(fluv__inbox_t* inbox,
 
 bool fluv__inbox_enter(fluv__inbox_t* inbox) {
   /* Acquire and release: pairs with the closer's, which waits for us. */
-  unsigned gate = atomic_fetch_add_explicit(&inbox->gate,
-                                            ONE_INSIDE,
-                                            memory_order_acq_rel);
+  unsigned gate =
+      atomic_fetch_add_explicit(&inbox->gate, ONE_INSIDE, memory_order_acq_rel);
 
   if (fluv__likely((gate & CLOSED) == 0))
     return true;

@@ -181,8 +181,11 @@ static bool holds(const fluv_future_t* f) {
  * others meanwhile. */
 static void release_left_over(fluv_loop_t* loop) {
   fluv__pool_batch_t batch = { .match = holds };
+  fluv__list_t* it;
   size_t i;
 
+  fluv__list_foreach (it, &loop->tasks)
+    fluv__holds_forget(fluv__container_of(it, fluv__task_t, all));
   while (fluv__pool_find(&loop->pool, &batch) > 0) {
     for (i = 0; i < batch.count; i++) {
       fluv_future_t* f = batch.f[i];

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/hold.h"
 #include "core/switch.h"
 
 /* A switch waits for the task's struct and then for its stack. Ask for the
@@ -46,6 +47,8 @@ FLUV__INLINE fluv__task_t* take_next(fluv_loop_t* loop) {
 static void end_task(fluv__task_t* task, int64_t result) {
   fluv_loop_t* loop = task->base.loop;
 
+  if (fluv__unlikely(task->holds != NULL))
+    fluv__holds_forget(task);
   fluv__list_remove(&task->all);
   loop->task_count--;
   task->stack = NULL;
@@ -300,6 +303,7 @@ static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
              fluv__loc_format(task->await_loc, place, sizeof(place)));
   else
     snprintf(buf, size, "\"%s\"", fluv__task_name(task));
+  fluv__holds_describe(task, buf, size);
 }
 
 const fluv__ops_t fluv__task_ops = {
@@ -367,6 +371,7 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task->await_loc = loc;
   task->frames = NULL;
   task->extra = NULL;
+  task->holds = NULL;
   task->fn = fn;
   task->arg = arg;
   task->parent = loop->current != NULL ? loop->current->base.id : 0;

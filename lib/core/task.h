@@ -25,6 +25,9 @@ typedef struct fluv__frame fluv__frame_t;
 /* What few tasks have: a name, locals, deferred calls, open scopes. */
 typedef struct fluv__extra fluv__extra_t;
 
+/* A lock that it holds or asks for. */
+typedef struct fluv__hold fluv__hold_t;
+
 struct fluv__task {
   fluv_future_t base;
   void* sp;             /* while switched away */
@@ -34,6 +37,7 @@ struct fluv__task {
   const fluv_loc_t* await_loc; /* where the current or last await is */
   fluv__frame_t* frames;
   fluv__extra_t* extra; /* NULL until needed */
+  fluv__hold_t* holds;
   fluv_task_fn fn;
   void* arg;
   fluv__list_t all;             /* in loop->tasks */
@@ -74,6 +78,9 @@ void fluv__task_update_interrupt(fluv__task_t* task);
 
 /* The function has returned: end what it left open, on its stack. */
 void fluv__task_clean_up(fluv__task_t* task);
+
+/* Forget the locks that a task still holds, and say so. */
+void fluv__holds_forget(fluv__task_t* task);
 
 /* Free the extra part; of a task that did not return, without running what was
  * deferred. */

@@ -212,8 +212,7 @@ int fluv__turn_init(fluv_loop_t* loop) {
 }
 
 void fluv__wakeup_update_ref(fluv_loop_t* loop) {
-  bool want =
-      loop->remote_waits > 0 || (loop->sync_waits > 0 && !loop->alone);
+  bool want = loop->remote_waits > 0 || (loop->sync_waits > 0 && !loop->alone);
 
   if (want == loop->wakeup_refd || loop->closing)
     return;

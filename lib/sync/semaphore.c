@@ -26,8 +26,7 @@ typedef struct acquire_op {
 static void serve(fluv_semaphore_t* sem, fluv__wakes_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&sem->line)) != NULL &&
-         wait->n <= sem->free)
+  while ((wait = fluv__line_first(&sem->line)) != NULL && wait->n <= sem->free)
     if (fluv__wait_give(wait, 0, wakes))
       sem->free -= wait->n;
 }

@@ -45,8 +45,7 @@ bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes) {
   fluv__assert(wait->state == FLUV__QUEUED);
   fluv__list_remove(&wait->link);
   /* Entered here, where the wait cannot go away; left when it is sent. */
-  if (loop != fluv__loop && loop != NULL &&
-      !fluv__inbox_enter(&loop->inbox)) {
+  if (loop != fluv__loop && loop != NULL && !fluv__inbox_enter(&loop->inbox)) {
     wait->state = FLUV__OUT;
     return false;
   }

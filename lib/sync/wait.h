@@ -30,9 +30,9 @@ enum {
 };
 
 typedef struct fluv__wait {
-  fluv__list_t link; /* in a line, while QUEUED */
+  fluv__list_t link;       /* in a line, while QUEUED */
   fluv__inbox_node_t node; /* on its way; node.run is called on arrival */
-  fluv_loop_t* loop; /* home; NULL: a plain thread, parked on `sem` */
+  fluv_loop_t* loop;       /* home; NULL: a plain thread, parked on `sem` */
   sem_t* sem;
   size_t n;      /* how much of it, or what of it: the object's own affair */
   int64_t given; /* what it was given: 0, or an error that ends the wait */

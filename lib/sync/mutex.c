@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* Mutex: locked or not, who holds it, and a line.
+ *
+ * Whoever unlocks gives it to the first in line: it stays locked on the way,
+ * held by nobody (hold.loc is NULL) until it arrives.
+ */
+#include <stdio.h>
+
+#include "core/hold.h"
+#include "sync/wait.h"
+
+#define LOCKED_TWICE "a mutex is locked by whoever holds it already"
+
+struct fluv_mutex {
+  fluv__guard_t guard;
+  fluv__list_t line;
+  bool locked;
+  fluv__hold_t hold;
+};
+
+typedef struct lock_op {
+  fluv__sync_op_t sync;
+  fluv_mutex_t* mutex;
+  fluv__hold_t asks; /* while in line: the task that will hold it */
+} lock_op_t;
+
+/* Under the guard: give it to the first in line, or leave it unlocked. */
+static void pass_on(fluv_mutex_t* mutex, fluv__wakes_t* wakes) {
+  fluv__wait_t* wait;
+
+  while ((wait = fluv__line_first(&mutex->line)) != NULL)
+    if (fluv__wait_give(wait, 0, wakes))
+      return;
+  mutex->locked = false;
+}
+
+/* Under the guard: 0, FLUV_EDEADLK or FLUV_EAGAIN. */
+static int take(fluv_mutex_t* mutex,
+                fluv__task_t* task,
+                const fluv_loc_t* loc) {
+  if (fluv__likely(!mutex->locked)) {
+    mutex->locked = true;
+    fluv__hold_begin(&mutex->hold, task, loc);
+    return 0;
+  }
+  return fluv__hold_is_by(&mutex->hold, task) ? FLUV_EDEADLK : FLUV_EAGAIN;
+}
+
+static void lock_arrive(fluv__inbox_node_t* node) {
+  lock_op_t* op = (lock_op_t*) fluv__sync_op_arrive(node);
+  fluv_mutex_t* mutex = op->mutex;
+  int64_t result = 0;
+  fluv__task_t* task;
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&mutex->guard);
+  task = op->asks.task;
+  fluv__hold_end(&op->asks);
+  if (fluv__sync_op_refuses(&op->sync)) {
+    result = FLUV_ECANCELED;
+    pass_on(mutex, &wakes);
+  } else {
+    fluv__hold_begin(&mutex->hold, task, op->sync.base.loc);
+  }
+  fluv__guard_unlock(&mutex->guard);
+  fluv__wakes_send(&wakes);
+  fluv__complete(&op->sync.base, result);
+}
+
+static void ask(lock_op_t* op, fluv__task_t* task) {
+  op->asks.kind = "mutex";
+  op->asks.of = &op->mutex->hold;
+  fluv__hold_begin(&op->asks, task, op->sync.base.loc);
+  fluv__sync_op_join(&op->sync, &op->mutex->line, lock_arrive);
+}
+
+static void lock_start(fluv_future_t* f) {
+  lock_op_t* op = (lock_op_t*) f;
+  fluv_mutex_t* mutex = op->mutex;
+  fluv__task_t* task = f->loop->current;
+  const fluv_loc_t* held = NULL;
+  int err;
+
+  fluv__guard_lock(&mutex->guard);
+  err = take(mutex, task, f->loc);
+  if (fluv__unlikely(err != 0)) {
+    held = mutex->hold.loc;
+    if (err == FLUV_EAGAIN && fluv__hold_is_cycle(&mutex->hold, task, f->loc))
+      err = FLUV_EDEADLK;
+    if (err == FLUV_EAGAIN)
+      ask(op, task);
+  }
+  fluv__guard_unlock(&mutex->guard);
+  if (err == FLUV_EDEADLK)
+    fluv__hold_complain(held, f->loc, LOCKED_TWICE);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+static bool lock_withdraw(fluv_future_t* f) {
+  lock_op_t* op = (lock_op_t*) f;
+  bool left;
+
+  fluv__guard_lock(&op->mutex->guard);
+  left = fluv__sync_op_withdraw(&op->sync);
+  if (left)
+    fluv__hold_end(&op->asks);
+  fluv__guard_unlock(&op->mutex->guard);
+  return left;
+}
+
+static void lock_cancel(fluv_future_t* f) {
+  if (lock_withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void lock_release(fluv_future_t* f) {
+  (void) lock_withdraw(f);
+}
+
+static void lock_describe(const fluv_future_t* f, char* buf, size_t size) {
+  fluv_mutex_t* mutex = ((const lock_op_t*) f)->mutex;
+  char place[FLUV__LOC_SIZE];
+
+  if (f->state != FLUV__PENDING)
+    return;
+  fluv__guard_lock(&mutex->guard);
+  if (mutex->hold.loc != NULL)
+    snprintf(buf,
+             size,
+             "held since %s",
+             fluv__loc_format(mutex->hold.loc, place, sizeof(place)));
+  fluv__guard_unlock(&mutex->guard);
+}
+
+static const fluv__ops_t lock_ops = {
+  .kind = "mutex lock",
+  .start = lock_start,
+  .cancel = lock_cancel,
+  .release = lock_release,
+  .describe = lock_describe,
+};
+
+int fluv_mutex_new(fluv_mutex_t** out_mutex) {
+  fluv_mutex_t* mutex;
+
+  if (out_mutex == NULL)
+    return FLUV_EINVAL;
+  mutex = fluv__calloc(1, sizeof(*mutex));
+  if (mutex == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&mutex->guard);
+  fluv__list_init(&mutex->line);
+  mutex->hold.kind = "mutex";
+  *out_mutex = mutex;
+  return 0;
+}
+
+void fluv_mutex_free(fluv_mutex_t* mutex) {
+  char place[FLUV__LOC_SIZE];
+
+  if (mutex == NULL)
+    return;
+  fluv__guard_lock(&mutex->guard);
+  fluv__line_check_empty(&mutex->line, "mutex");
+  if (mutex->locked)
+    fluv__die("a mutex is freed while it is locked; locked at %s",
+              fluv__loc_format(mutex->hold.loc, place, sizeof(place)));
+  fluv__guard_unlock(&mutex->guard);
+  fluv__guard_deinit(&mutex->guard);
+  fluv__free(mutex);
+}
+
+fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+  lock_op_t* op;
+
+  if (fluv__unlikely(mutex == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (lock_op_t*) fluv__sync_op_new(&lock_ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->mutex = mutex;
+  return &op->sync.base;
+}
+
+int fluv_mutex_try_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+  int err;
+
+  fluv__guard_lock(&mutex->guard);
+  err = take(mutex, fluv__hold_self(), loc);
+  fluv__guard_unlock(&mutex->guard);
+  return err == FLUV_EDEADLK ? FLUV_EAGAIN : err;
+}
+
+int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
+                                 uint64_t timeout_ms,
+                                 const fluv_loc_t* loc) {
+  const fluv_loc_t* held;
+  fluv__parked_t parked;
+  int err = fluv__may_block();
+
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&mutex->guard);
+  err = take(mutex, NULL, loc);
+  held = mutex->hold.loc;
+  if (err == FLUV_EAGAIN)
+    fluv__park_join(&parked, &mutex->line);
+  fluv__guard_unlock(&mutex->guard);
+  if (err == FLUV_EDEADLK)
+    fluv__hold_complain(held, loc, LOCKED_TWICE);
+  if (err != FLUV_EAGAIN)
+    return err;
+  err = (int) fluv__park(&parked, &mutex->guard, timeout_ms);
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&mutex->guard);
+  fluv__hold_begin(&mutex->hold, NULL, loc);
+  fluv__guard_unlock(&mutex->guard);
+  return 0;
+}
+
+int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+  const fluv_loc_t* held = NULL;
+  fluv__wakes_t wakes;
+  bool allowed;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&mutex->guard);
+  allowed = fluv__hold_is_by(&mutex->hold, fluv__hold_self());
+  if (fluv__likely(allowed)) {
+    fluv__hold_end(&mutex->hold);
+    pass_on(mutex, &wakes);
+  } else {
+    held = mutex->hold.loc;
+  }
+  fluv__guard_unlock(&mutex->guard);
+  fluv__wakes_send(&wakes);
+  if (fluv__likely(allowed))
+    return 0;
+  fluv__hold_complain(held,
+                      loc,
+                      held == NULL ? "a mutex that is not locked is unlocked"
+                                   : "a mutex is unlocked by somebody else");
+  return FLUV_EPERM;
+}
+
+bool fluv_mutex_is_locked(fluv_mutex_t* mutex) {
+  bool locked;
+
+  fluv__guard_lock(&mutex->guard);
+  locked = mutex->locked;
+  fluv__guard_unlock(&mutex->guard);
+  return locked;
+}
