@@ -33,6 +33,7 @@ extern "C" {
 #include "fluv/joinset.h"   /* results in completion order */
 #include "fluv/scope.h"     /* children that end with the block */
 #include "fluv/time.h"      /* sleep, interval, the test clock */
+#include "fluv/channel.h"   /* messages */
 #include "fluv/mutex.h"     /* one holder at a time */
 #include "fluv/semaphore.h" /* permits */
 #include "fluv/stream.h"    /* read, write, close */

@@ -30,7 +30,9 @@
 #define fluv__unlikely(x)   __builtin_expect(!!(x), 0)
 #define FLUV__NO_ASAN       __attribute__((no_sanitize_address))
 /* On the way of every switch: a call there costs as much as the work. */
-#define FLUV__INLINE       static inline __attribute__((always_inline))
+#define FLUV__INLINE static inline __attribute__((always_inline))
+/* The seldom part of a function whose other part must be short. */
+#define FLUV__NOINLINE     __attribute__((noinline))
 #define FLUV__NORETURN     __attribute__((noreturn, cold, noinline))
 #define FLUV__PRINTF(a, b) __attribute__((format(printf, a, b)))
 

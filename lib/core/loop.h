@@ -148,16 +148,18 @@ void fluv__wakeup_update_ref(fluv_loop_t* loop);
 bool fluv__others_alive(fluv_loop_t* loop);
 
 /* Begin and end a wait in a line. It keeps the loop alive, unless this is the
- * only thread and nothing else is alive that could end it. */
+ * only thread and nothing else is alive that could end it. In a drain the loop
+ * is let go at the end. */
 static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
-  if (loop->sync_waits++ == 0 || fluv__unlikely(loop->alone)) {
+  loop->sync_waits++;
+  if (fluv__unlikely(!loop->wakeup_refd)) {
     loop->alone = false;
     fluv__wakeup_update_ref(loop);
   }
 }
 
 static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
-  if (--loop->sync_waits == 0)
+  if (--loop->sync_waits == 0 && fluv__unlikely(!loop->draining))
     fluv__wakeup_update_ref(loop);
 }
 

@@ -90,6 +90,8 @@ static void run_ready(fluv_loop_t* loop) {
 static bool rest(fluv_loop_t* loop) {
   if (fluv__look(loop) || !fluv__inbox_sleep(&loop->inbox))
     return false;
+  if (loop->sync_waits == 0)
+    fluv__wakeup_update_ref(loop);
   if (fluv__unlikely(loop->sync_waits > 0 && loop->remote_waits == 0) &&
       !loop->alone && !fluv__others_alive(loop) && fluv__only_thread()) {
     loop->alone = true;

@@ -35,25 +35,36 @@ void fluv__guard_deinit(fluv__guard_t* guard);
 void fluv__guard_lock_shared(fluv__guard_t* guard);
 void fluv__guard_unlock_shared(fluv__guard_t* guard);
 
+/* Enter if that takes no mutex: `loop` is this thread's. For ways that must be
+ * short; everybody else locks. */
+static inline bool fluv__guard_enter_home(fluv__guard_t* guard,
+                                          const fluv_loop_t* loop) {
+  if (fluv__unlikely(guard->home != loop))
+    return false;
+  atomic_store_explicit(&guard->busy, true, memory_order_relaxed);
+  /* For the processor, the other side's barrier does the same. */
+  atomic_signal_fence(memory_order_seq_cst);
+  /* Acquire: pairs with the store of whoever made it shared. */
+  if (fluv__likely(!atomic_load_explicit(&guard->shared, memory_order_acquire)))
+    return true;
+  atomic_store_explicit(&guard->busy, false, memory_order_release);
+  return false;
+}
+
+static inline void fluv__guard_leave_home(fluv__guard_t* guard) {
+  /* Release: pairs with the load of whoever waits to make it shared. */
+  atomic_store_explicit(&guard->busy, false, memory_order_release);
+}
+
 static inline void fluv__guard_lock(fluv__guard_t* guard) {
-  if (fluv__likely(guard->home == fluv__loop)) {
-    atomic_store_explicit(&guard->busy, true, memory_order_relaxed);
-    /* For the processor, the other side's barrier does the same. */
-    atomic_signal_fence(memory_order_seq_cst);
-    /* Acquire: pairs with the store of whoever made it shared. */
-    if (fluv__likely(
-            !atomic_load_explicit(&guard->shared, memory_order_acquire)))
-      return;
-    atomic_store_explicit(&guard->busy, false, memory_order_release);
-  }
-  fluv__guard_lock_shared(guard);
+  if (!fluv__guard_enter_home(guard, fluv__loop))
+    fluv__guard_lock_shared(guard);
 }
 
 static inline void fluv__guard_unlock(fluv__guard_t* guard) {
   if (fluv__likely(guard->home == fluv__loop) &&
       fluv__likely(atomic_load_explicit(&guard->busy, memory_order_relaxed)))
-    /* Release: pairs with the load of whoever waits to make it shared. */
-    atomic_store_explicit(&guard->busy, false, memory_order_release);
+    fluv__guard_leave_home(guard);
   else
     fluv__guard_unlock_shared(guard);
 }

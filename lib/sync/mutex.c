@@ -75,7 +75,7 @@ static void ask(lock_op_t* op, fluv__task_t* task) {
   fluv__sync_op_join(&op->sync, &op->mutex->line, lock_arrive);
 }
 
-static void lock_start(fluv_future_t* f) {
+static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
   lock_op_t* op = (lock_op_t*) f;
   fluv_mutex_t* mutex = op->mutex;
   fluv__task_t* task = f->loop->current;
@@ -96,6 +96,22 @@ static void lock_start(fluv_future_t* f) {
     fluv__hold_complain(held, f->loc, LOCKED_TWICE);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
+}
+
+static void lock_start(fluv_future_t* f) {
+  fluv_mutex_t* mutex = ((lock_op_t*) f)->mutex;
+
+  if (fluv__likely(fluv__guard_enter_home(&mutex->guard, f->loop))) {
+    if (fluv__likely(!mutex->locked)) {
+      mutex->locked = true;
+      fluv__hold_begin(&mutex->hold, f->loop->current, f->loc);
+      fluv__guard_leave_home(&mutex->guard);
+      fluv__complete(f, 0);
+      return;
+    }
+    fluv__guard_leave_home(&mutex->guard);
+  }
+  lock_slowly(f);
 }
 
 static bool lock_withdraw(fluv_future_t* f) {
@@ -221,7 +237,8 @@ int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
   return 0;
 }
 
-int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+static FLUV__NOINLINE int unlock_slowly(fluv_mutex_t* mutex,
+                                        const fluv_loc_t* loc) {
   const fluv_loc_t* held = NULL;
   fluv__wakes_t wakes;
   bool allowed;
@@ -244,6 +261,23 @@ int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
                       held == NULL ? "a mutex that is not locked is unlocked"
                                    : "a mutex is unlocked by somebody else");
   return FLUV_EPERM;
+}
+
+int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+
+  if (fluv__likely(fluv__guard_enter_home(&mutex->guard, loop))) {
+    if (fluv__likely(fluv__list_is_empty(&mutex->line) &&
+                     mutex->hold.task != NULL &&
+                     mutex->hold.task == loop->current)) {
+      mutex->locked = false;
+      fluv__hold_end(&mutex->hold);
+      fluv__guard_leave_home(&mutex->guard);
+      return 0;
+    }
+    fluv__guard_leave_home(&mutex->guard);
+  }
+  return unlock_slowly(mutex, loc);
 }
 
 bool fluv_mutex_is_locked(fluv_mutex_t* mutex) {

@@ -52,7 +52,7 @@ static void acquire_arrive(fluv__inbox_node_t* node) {
   }
 }
 
-static void acquire_start(fluv_future_t* f) {
+static FLUV__NOINLINE void acquire_slowly(fluv_future_t* f) {
   acquire_op_t* op = (acquire_op_t*) f;
   fluv_semaphore_t* sem = op->semaphore;
   int err;
@@ -64,6 +64,23 @@ static void acquire_start(fluv_future_t* f) {
   fluv__guard_unlock(&sem->guard);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
+}
+
+static void acquire_start(fluv_future_t* f) {
+  fluv_semaphore_t* sem = ((acquire_op_t*) f)->semaphore;
+  size_t n = ((acquire_op_t*) f)->sync.wait.n;
+
+  if (fluv__likely(fluv__guard_enter_home(&sem->guard, f->loop))) {
+    if (fluv__likely(n <= sem->free && fluv__list_is_empty(&sem->line) &&
+                     !sem->closed)) {
+      sem->free -= n;
+      fluv__guard_leave_home(&sem->guard);
+      fluv__complete(f, 0);
+      return;
+    }
+    fluv__guard_leave_home(&sem->guard);
+  }
+  acquire_slowly(f);
 }
 
 /* Leave the line; those behind may go on now. */
@@ -183,7 +200,7 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
   return err;
 }
 
-int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
+static FLUV__NOINLINE int release_slowly(fluv_semaphore_t* sem, size_t n) {
   fluv__wakes_t wakes;
   int err = 0;
 
@@ -198,6 +215,19 @@ int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
   fluv__guard_unlock(&sem->guard);
   fluv__wakes_send(&wakes);
   return err;
+}
+
+int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
+  if (fluv__likely(fluv__guard_enter_home(&sem->guard, fluv__loop))) {
+    if (fluv__likely(fluv__list_is_empty(&sem->line) &&
+                     n <= SIZE_MAX - sem->free)) {
+      sem->free += n;
+      fluv__guard_leave_home(&sem->guard);
+      return 0;
+    }
+    fluv__guard_leave_home(&sem->guard);
+  }
+  return release_slowly(sem, n);
 }
 
 size_t fluv_semaphore_forget(fluv_semaphore_t* sem, size_t n) {

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The channel: a ring of messages, a line of those who want a place in it, and
+ * a line of those who want a message.
+ *
+ * Places. `used` counts the messages in the ring and the places promised to
+ * somebody: to permits, and to sends that have been given their place and are
+ * on their way home to fill it. Nobody is promised a place that the ring has no
+ * memory for. Whenever the guard is free, either nobody waits for a place or
+ * there are too few for the first in line.
+ *
+ * Messages. They stay in the ring until their receiver takes them on its own
+ * thread. Each message that comes wakes one receiver, which looks for itself;
+ * one that wakes in vain waits on, in front, and one that was cancelled on its
+ * way wakes the next.
+ *
+ * The end. Nobody can send any more (`closed`, or no senders and none in line),
+ * nothing is promised, nothing is in the ring: then receivers get FLUV_ECLOSED.
+ *
+ * A sender, a receiver and a weak sender are all pointers to this. `refs` counts
+ * them, permits and futures in line.
+ */
+#ifndef FLUV_SYNC_CHANNEL_H
+#define FLUV_SYNC_CHANNEL_H
+
+#include <string.h>
+
+#include "sync/wait.h"
+
+typedef struct fluv__channel {
+  fluv__guard_t guard;
+  char* slots;
+  size_t item_size;
+  size_t mask;          /* slots - 1; slots are a power of two */
+  size_t head;          /* counts on; & mask: the oldest message */
+  size_t length;        /* messages */
+  size_t used;          /* messages and promised places */
+  size_t capacity;      /* FLUV_UNBOUNDED: no limit */
+  fluv__list_t tx_line; /* wait.n: places wanted */
+  fluv__list_t rx_line;
+  fluv__list_t closed_line; /* wait until it is closed */
+  bool closed;              /* refuses what has no promised place */
+  bool at_empty;            /* something is to be done when `used` is 0 */
+  bool dead;                /* without receivers */
+  size_t senders;
+  size_t receivers;
+  size_t refs;
+  void (*destroy)(void* item);
+} fluv__channel_t;
+
+typedef struct fluv__channel_op {
+  fluv__sync_op_t sync;
+  fluv__channel_t* ch;
+  union {
+    const void* item;      /* send */
+    void* out;             /* recv */
+    fluv_permit_t* permit; /* reserve */
+  } u;
+} fluv__channel_op_t;
+
+/* All under the guard. */
+
+/* Drop a reference and let the guard go; the last one frees the channel. */
+void fluv__channel_unref_unlock(fluv__channel_t* ch);
+
+/* Give places to those first in line. */
+void fluv__channel_serve(fluv__channel_t* ch, fluv__wakes_t* wakes);
+
+/* Tell the receivers, if this is the end. */
+void fluv__channel_look_ended(fluv__channel_t* ch, fluv__wakes_t* wakes);
+
+/* A message has come, or a receiver that was woken for one does not want it. */
+void fluv__channel_wake_receiver(fluv__channel_t* ch, fluv__wakes_t* wakes);
+
+/* Memory for n messages and promised places; false: there is none. */
+bool fluv__channel_grow(fluv__channel_t* ch, size_t n);
+
+/* The last message or promise is gone. */
+void fluv__channel_emptied(fluv__channel_t* ch, fluv__wakes_t* wakes);
+
+/* The channel that a handle is of. */
+#define fluv__channel_of(handle) ((fluv__channel_t*) (void*) (handle))
+
+static inline bool fluv__channel_has_memory(fluv__channel_t* ch, size_t n) {
+  return fluv__likely(ch->slots != NULL && ch->used + n <= ch->mask + 1) ||
+         fluv__channel_grow(ch, ch->used + n);
+}
+
+static inline void* fluv__channel_slot(const fluv__channel_t* ch,
+                                       size_t index) {
+  return ch->slots + (index & ch->mask) * ch->item_size;
+}
+
+/* A constant size is copied without a call. */
+static inline void fluv__channel_copy(void* to, const void* from, size_t size) {
+  if (fluv__likely(size == sizeof(uint64_t)))
+    memcpy(to, from, sizeof(uint64_t));
+  else
+    memcpy(to, from, size);
+}
+
+static inline bool fluv__channel_is_ended(fluv__channel_t* ch) {
+  return ch->used == 0 && (ch->closed || (ch->senders == 0 &&
+                                          fluv__list_is_empty(&ch->tx_line)));
+}
+
+/* A rendezvous has as many places as receivers wait. */
+size_t fluv__channel_count_waiting(fluv__channel_t* ch);
+
+/* Are there n places more? */
+static inline bool fluv__channel_has_room(fluv__channel_t* ch, size_t n) {
+  size_t capacity = ch->capacity;
+
+  if (fluv__unlikely(capacity == 0))
+    capacity = fluv__channel_count_waiting(ch);
+  return n <= capacity && ch->used <= capacity - n;
+}
+
+#endif /* FLUV_SYNC_CHANNEL_H */

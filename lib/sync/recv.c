@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving from a channel: now, later, many at once, from a plain thread. */
+#include "sync/channel.h"
+
+/* Under the guard: what there is, at most `most` (> 0) messages. Their number,
+ * FLUV_ECLOSED, or FLUV_EAGAIN. */
+FLUV__INLINE int64_t take(fluv__channel_t* ch,
+                          void* out,
+                          size_t most,
+                          fluv__wakes_t* wakes) {
+  size_t size = ch->item_size;
+  size_t n = ch->length < most ? ch->length : most;
+  char* to = out;
+  size_t i;
+
+  if (fluv__unlikely(n == 0))
+    return fluv__channel_is_ended(ch) ? FLUV_ECLOSED : FLUV_EAGAIN;
+  for (i = 0; i < n; i++)
+    fluv__channel_copy(to + i * size,
+                       fluv__channel_slot(ch, ch->head + i),
+                       size);
+  ch->head += n;
+  ch->length -= n;
+  ch->used -= n;
+  if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_line)))
+    fluv__channel_serve(ch, wakes);
+  if (fluv__unlikely(ch->used == 0 && ch->at_empty))
+    fluv__channel_emptied(ch, wakes);
+  return (int64_t) n;
+}
+
+static void recv_arrive(fluv__inbox_node_t* node);
+
+/* Under the guard: wait for a message; one that woke in vain, in front. */
+static void wait_for_message(fluv__channel_op_t* op,
+                             bool in_front,
+                             fluv__wakes_t* wakes) {
+  fluv__channel_t* ch = op->ch;
+
+  ch->refs++;
+  fluv__sync_op_join(&op->sync, &ch->rx_line, recv_arrive);
+  if (in_front) {
+    fluv__list_remove(&op->sync.wait.link);
+    fluv__list_prepend(&ch->rx_line, &op->sync.wait.link);
+  }
+  if (ch->capacity == 0) /* there is a place for as long as we wait */
+    fluv__channel_serve(ch, wakes);
+}
+
+/* One is received as 0, many as their number. */
+static int64_t result_of(const fluv__channel_op_t* op, int64_t n) {
+  return n > 0 && op->sync.wait.n == 0 ? 0 : n;
+}
+
+static size_t most_of(const fluv__channel_op_t* op) {
+  return op->sync.wait.n == 0 ? 1 : op->sync.wait.n;
+}
+
+static void recv_arrive(fluv__inbox_node_t* node) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
+  fluv__channel_t* ch = op->ch;
+  int64_t result = op->sync.wait.given;
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  if (result == 0 && fluv__sync_op_refuses(&op->sync)) {
+    result = FLUV_ECANCELED;
+    if (ch->length > 0)
+      fluv__channel_wake_receiver(ch, &wakes);
+  } else if (result == 0) {
+    result = take(ch, op->u.out, most_of(op), &wakes);
+    if (result == FLUV_EAGAIN)
+      wait_for_message(op, true, &wakes);
+  }
+  fluv__channel_unref_unlock(ch);
+  fluv__wakes_send(&wakes);
+  if (result != FLUV_EAGAIN)
+    fluv__complete(&op->sync.base, result_of(op, result));
+}
+
+static FLUV__NOINLINE void recv_slowly(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+  fluv__wakes_t wakes;
+  int64_t result;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  result = take(ch, op->u.out, most_of(op), &wakes);
+  if (fluv__unlikely(result == FLUV_EAGAIN))
+    wait_for_message(op, false, &wakes);
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  if (fluv__likely(result != FLUV_EAGAIN))
+    fluv__complete(f, result_of(op, result));
+}
+
+static void recv_start(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+
+  if (fluv__likely(fluv__guard_enter_home(&ch->guard, f->loop))) {
+    if (fluv__likely(ch->length > 0 && fluv__list_is_empty(&ch->tx_line) &&
+                     !ch->at_empty && op->sync.wait.n == 0)) {
+      fluv__channel_copy(op->u.out,
+                         fluv__channel_slot(ch, ch->head),
+                         ch->item_size);
+      ch->head++;
+      ch->length--;
+      ch->used--;
+      fluv__guard_leave_home(&ch->guard);
+      fluv__complete(f, 0);
+      return;
+    }
+    fluv__guard_leave_home(&ch->guard);
+  }
+  recv_slowly(f);
+}
+
+/* Leave the line; a rendezvous has one place less. */
+static bool withdraw(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+
+  fluv__guard_lock(&ch->guard);
+  if (!fluv__sync_op_withdraw(&op->sync)) {
+    fluv__guard_unlock(&ch->guard);
+    return false;
+  }
+  fluv__channel_unref_unlock(ch);
+  return true;
+}
+
+static void recv_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void recv_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
+static const fluv__ops_t recv_ops = {
+  .kind = "recv",
+  .start = recv_start,
+  .cancel = recv_cancel,
+  .release = recv_release,
+};
+
+FLUV__INLINE fluv_future_t* recv_new(fluv_receiver_t* rx,
+                                     void* out,
+                                     size_t most,
+                                     const fluv_loc_t* loc) {
+  fluv__channel_op_t* op;
+
+  if (fluv__unlikely(rx == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (fluv__channel_op_t*) fluv__sync_op_new(&recv_ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->ch = fluv__channel_of(rx);
+  op->u.out = out;
+  op->sync.wait.n = most;
+  return &op->sync.base;
+}
+
+fluv_future_t* fluv_recv_loc(fluv_receiver_t* rx,
+                             void* out_item,
+                             const fluv_loc_t* loc) {
+  return recv_new(rx, out_item, 0, loc);
+}
+
+fluv_future_t* fluv_recv_many_loc(fluv_receiver_t* rx,
+                                  void* out_items,
+                                  size_t most,
+                                  const fluv_loc_t* loc) {
+  if (rx != NULL && most == 0)
+    return fluv_ready_loc(0, loc);
+  return recv_new(rx, out_items, most, loc);
+}
+
+int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
+  fluv__channel_t* ch = fluv__channel_of(rx);
+  fluv__wakes_t wakes;
+  int64_t n;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  n = take(ch, out_item, 1, &wakes);
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  return n > 0 ? 0 : (int) n;
+}
+
+/* Under the guard: a thread waits for a message. */
+static void park_for_message(fluv__channel_t* ch,
+                             fluv__parked_t* parked,
+                             fluv__wakes_t* wakes) {
+  fluv__park_join(parked, &ch->rx_line);
+  if (ch->capacity == 0)
+    fluv__channel_serve(ch, wakes);
+}
+
+/* What is left of a time limit. */
+static uint64_t time_left(uint64_t end) {
+  uint64_t now = uv_hrtime();
+
+  if (end == FLUV_FOREVER)
+    return FLUV_FOREVER;
+  return now < end ? (end - now + 999999) / 1000000 : 0;
+}
+
+int64_t fluv_recv_blocking(fluv_receiver_t* rx,
+                           void* out_items,
+                           size_t most,
+                           uint64_t timeout_ms) {
+  fluv__channel_t* ch = fluv__channel_of(rx);
+  fluv__parked_t parked;
+  fluv__wakes_t wakes;
+  int64_t result = fluv__may_block();
+  uint64_t end = FLUV_FOREVER;
+
+  if (result != 0 || most == 0)
+    return result;
+  if (timeout_ms < FLUV_FOREVER / 2000000)
+    end = uv_hrtime() + timeout_ms * 1000000;
+  do {
+    fluv__wakes_init(&wakes);
+    fluv__guard_lock(&ch->guard);
+    result = take(ch, out_items, most, &wakes);
+    if (result == FLUV_EAGAIN)
+      park_for_message(ch, &parked, &wakes);
+    fluv__guard_unlock(&ch->guard);
+    fluv__wakes_send(&wakes);
+    if (result != FLUV_EAGAIN)
+      return result;
+    result = fluv__park(&parked, &ch->guard, time_left(end));
+  } while (result == 0);
+  return result;
+}

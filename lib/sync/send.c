@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* Sending into a channel: now, later, by permit, from a plain thread. */
+#include <stdio.h>
+
+#include "sync/channel.h"
+
+/* Under the guard: put a message into a place that is counted in `used`. */
+FLUV__INLINE void put(fluv__channel_t* ch,
+                      const void* item,
+                      fluv__wakes_t* wakes) {
+  fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
+                     item,
+                     ch->item_size);
+  ch->length++;
+  if (fluv__unlikely(!fluv__list_is_empty(&ch->rx_line)))
+    fluv__channel_wake_receiver(ch, wakes);
+}
+
+/* Under the guard: 0, or why there are no places for us now. */
+FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
+  if (fluv__unlikely(ch->closed))
+    return FLUV_ECLOSED;
+  if (fluv__unlikely(!fluv__channel_has_room(ch, n) ||
+                     !fluv__list_is_empty(&ch->tx_line)))
+    return FLUV_EAGAIN;
+  if (fluv__unlikely(!fluv__channel_has_memory(ch, n)))
+    return FLUV_ENOMEM;
+  ch->used += n;
+  return 0;
+}
+
+/* Under the guard: promised places that will not be filled. */
+static void give_back(fluv__channel_t* ch, size_t n, fluv__wakes_t* wakes) {
+  ch->used -= n;
+  fluv__channel_serve(ch, wakes);
+  fluv__channel_look_ended(ch, wakes);
+}
+
+static void send_arrive(fluv__inbox_node_t* node) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
+  fluv__channel_t* ch = op->ch;
+  int64_t result = op->sync.wait.given;
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  if (result == 0 && (ch->dead || fluv__sync_op_refuses(&op->sync))) {
+    result = ch->dead ? FLUV_ECLOSED : FLUV_ECANCELED;
+    give_back(ch, 1, &wakes);
+  } else if (result == 0) {
+    put(ch, op->u.item, &wakes);
+  }
+  fluv__channel_unref_unlock(ch);
+  fluv__wakes_send(&wakes);
+  fluv__complete(&op->sync.base, result);
+}
+
+static FLUV__NOINLINE void send_slowly(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+  fluv__wakes_t wakes;
+  int err;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  err = take_places(ch, 1);
+  if (fluv__likely(err == 0)) {
+    put(ch, op->u.item, &wakes);
+  } else if (err == FLUV_EAGAIN) {
+    ch->refs++;
+    op->sync.wait.n = 1;
+    fluv__sync_op_join(&op->sync, &ch->tx_line, send_arrive);
+  }
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+static void send_start(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+
+  if (fluv__likely(fluv__guard_enter_home(&ch->guard, f->loop))) {
+    if (fluv__likely(ch->used < ch->capacity && ch->used <= ch->mask &&
+                     fluv__list_is_empty(&ch->tx_line) &&
+                     fluv__list_is_empty(&ch->rx_line) && !ch->closed)) {
+      fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
+                         op->u.item,
+                         ch->item_size);
+      ch->length++;
+      ch->used++;
+      fluv__guard_leave_home(&ch->guard);
+      fluv__complete(f, 0);
+      return;
+    }
+    fluv__guard_leave_home(&ch->guard);
+  }
+  send_slowly(f);
+}
+
+/* Leave the line: those behind may go on, or the receiver has drained it. */
+static bool withdraw(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  if (!fluv__sync_op_withdraw(&op->sync)) {
+    fluv__guard_unlock(&ch->guard);
+    return false;
+  }
+  fluv__channel_serve(ch, &wakes);
+  fluv__channel_look_ended(ch, &wakes);
+  fluv__channel_unref_unlock(ch);
+  fluv__wakes_send(&wakes);
+  return true;
+}
+
+static void tx_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void tx_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
+static const fluv__ops_t send_ops = {
+  .kind = "send",
+  .start = send_start,
+  .cancel = tx_cancel,
+  .release = tx_release,
+};
+
+fluv_future_t* fluv_send_loc(fluv_sender_t* tx,
+                             const void* item,
+                             const fluv_loc_t* loc) {
+  fluv__channel_op_t* op;
+
+  if (fluv__unlikely(tx == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (fluv__channel_op_t*) fluv__sync_op_new(&send_ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->ch = fluv__channel_of(tx);
+  op->u.item = item;
+  return &op->sync.base;
+}
+
+int fluv_try_send(fluv_sender_t* tx, const void* item) {
+  fluv__channel_t* ch = fluv__channel_of(tx);
+  fluv__wakes_t wakes;
+  int err;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  err = take_places(ch, 1);
+  if (err == 0)
+    put(ch, item, &wakes);
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+/* The place was given, or the time is over, or the channel is closed. */
+static int end_blocking(fluv__channel_t* ch, const void* item, int err) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  if (err == 0 && ch->dead) {
+    err = FLUV_ECLOSED;
+    give_back(ch, 1, &wakes);
+  } else if (err == 0) {
+    put(ch, item, &wakes);
+  } else {
+    fluv__channel_serve(ch, &wakes);
+    fluv__channel_look_ended(ch, &wakes);
+  }
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+int fluv_send_blocking(fluv_sender_t* tx,
+                       const void* item,
+                       uint64_t timeout_ms) {
+  fluv__channel_t* ch = fluv__channel_of(tx);
+  fluv__parked_t parked;
+  fluv__wakes_t wakes;
+  int err = fluv__may_block();
+
+  if (err != 0)
+    return err;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  err = take_places(ch, 1);
+  if (err == 0) {
+    put(ch, item, &wakes);
+  } else if (err == FLUV_EAGAIN) {
+    parked.wait.n = 1;
+    fluv__park_join(&parked, &ch->tx_line);
+  }
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  if (err != FLUV_EAGAIN)
+    return err;
+  err = (int) fluv__park(&parked, &ch->guard, timeout_ms);
+  return end_blocking(ch, item, err);
+}
+
+/* Under the guard. */
+static void make_permit(fluv__channel_t* ch, size_t n, fluv_permit_t* permit) {
+  ch->refs++;
+  permit->tx = (fluv_sender_t*) (void*) ch;
+  permit->count = n;
+}
+
+static void reserve_arrive(fluv__inbox_node_t* node) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
+  fluv__channel_t* ch = op->ch;
+  int64_t result = op->sync.wait.given;
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  if (result == 0 && fluv__sync_op_refuses(&op->sync)) {
+    result = FLUV_ECANCELED;
+    give_back(ch, op->sync.wait.n, &wakes);
+  } else if (result == 0) {
+    make_permit(ch, op->sync.wait.n, op->u.permit);
+  }
+  fluv__channel_unref_unlock(ch);
+  fluv__wakes_send(&wakes);
+  fluv__complete(&op->sync.base, result);
+}
+
+static void reserve_start(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+  int err;
+
+  fluv__guard_lock(&ch->guard);
+  err = take_places(ch, op->sync.wait.n);
+  if (err == 0) {
+    make_permit(ch, op->sync.wait.n, op->u.permit);
+  } else if (err == FLUV_EAGAIN) {
+    ch->refs++;
+    fluv__sync_op_join(&op->sync, &ch->tx_line, reserve_arrive);
+  }
+  fluv__guard_unlock(&ch->guard);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+static void reserve_describe(const fluv_future_t* f, char* buf, size_t size) {
+  snprintf(buf, size, "of %zu", ((const fluv__channel_op_t*) f)->sync.wait.n);
+}
+
+static const fluv__ops_t reserve_ops = {
+  .kind = "reserve",
+  .start = reserve_start,
+  .cancel = tx_cancel,
+  .release = tx_release,
+  .describe = reserve_describe,
+};
+
+static bool may_reserve(const fluv_sender_t* tx,
+                        size_t n,
+                        const fluv_permit_t* permit) {
+  const fluv__channel_t* ch = (const fluv__channel_t*) (const void*) tx;
+
+  return tx != NULL && permit != NULL && n > 0 &&
+         (n <= ch->capacity || ch->capacity == 0);
+}
+
+fluv_future_t* fluv_reserve_loc(fluv_sender_t* tx,
+                                size_t n,
+                                fluv_permit_t* out_permit,
+                                const fluv_loc_t* loc) {
+  fluv__channel_op_t* op;
+
+  if (!may_reserve(tx, n, out_permit))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (fluv__channel_op_t*) fluv__sync_op_new(&reserve_ops, sizeof(*op), loc);
+  if (op == NULL)
+    return fluv__future_none();
+  op->ch = fluv__channel_of(tx);
+  op->u.permit = out_permit;
+  op->sync.wait.n = n;
+  return &op->sync.base;
+}
+
+int fluv_try_reserve(fluv_sender_t* tx, size_t n, fluv_permit_t* out_permit) {
+  fluv__channel_t* ch = fluv__channel_of(tx);
+  int err;
+
+  if (!may_reserve(tx, n, out_permit))
+    return FLUV_EINVAL;
+  fluv__guard_lock(&ch->guard);
+  err = take_places(ch, n);
+  if (err == 0)
+    make_permit(ch, n, out_permit);
+  fluv__guard_unlock(&ch->guard);
+  return err;
+}
+
+int fluv_permit_send(fluv_permit_t* permit, const void* item) {
+  fluv__channel_t* ch;
+  fluv__wakes_t wakes;
+  int err = 0;
+
+  if (permit == NULL || permit->tx == NULL || permit->count == 0)
+    return FLUV_EINVAL;
+  ch = fluv__channel_of(permit->tx);
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  if (ch->dead) {
+    err = FLUV_ECLOSED;
+  } else {
+    permit->count--;
+    put(ch, item, &wakes);
+  }
+  fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+void fluv_permit_release(fluv_permit_t* permit) {
+  fluv__channel_t* ch;
+  fluv__wakes_t wakes;
+
+  if (permit == NULL || permit->tx == NULL)
+    return;
+  ch = fluv__channel_of(permit->tx);
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  give_back(ch, permit->count, &wakes);
+  permit->tx = NULL;
+  permit->count = 0;
+  fluv__channel_unref_unlock(ch);
+  fluv__wakes_send(&wakes);
+}
