@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
   DEFAULT_SPIN_US = 20,
@@ -13,18 +14,25 @@ enum {
   /* Looks between two questions to the clock and to libuv. */
   LOOKS = 32,
   MOST_CREDITS = 32,
-  CREDITS_FOR_A_SHORT_SLEEP = 8
+  CREDITS_TO_TRY = 2,
+  /* Short sleeps between two tries when none of them has ever paid. */
+  MOST_GAP = 1024
 };
 
 /* A sleep shorter than this, wake included, was not worth it. */
 #define SHORT_SLEEP_NS UINT64_C(150000)
 
+/* May only one core run this thread and, as far as can be told, the others? A
+ * thread that was given a core of its own differs from the main thread. */
 static bool one_core(void) {
 #ifdef __linux__
-  cpu_set_t set;
+  cpu_set_t own;
+  cpu_set_t main_thread;
 
-  if (sched_getaffinity(0, sizeof(set), &set) == 0)
-    return CPU_COUNT(&set) == 1;
+  if (sched_getaffinity(0, sizeof(own), &own) == 0 && CPU_COUNT(&own) == 1)
+    return sched_getaffinity(getpid(), sizeof(main_thread), &main_thread) !=
+               0 ||
+           CPU_EQUAL(&own, &main_thread);
 #endif
   return false;
 }
@@ -37,6 +45,7 @@ void fluv__look_init(fluv__look_t* look, unsigned spin_us) {
   else if (spin_us > MOST_SPIN_US)
     spin_us = MOST_SPIN_US;
   look->limit = spin_us * UINT64_C(1000);
+  look->gap = 1;
 }
 
 static inline void relax(void) {
@@ -80,6 +89,7 @@ bool fluv__look(fluv_loop_t* loop) {
     if (look_until(loop, now + look->limit)) {
       if (look->credits < MOST_CREDITS)
         look->credits++;
+      look->gap = 1;
       return true;
     }
     look->credits--;
@@ -91,11 +101,15 @@ bool fluv__look(fluv_loop_t* loop) {
 void fluv__look_woken(fluv_loop_t* loop) {
   fluv__look_t* look = &loop->look;
 
-  if (look->slept == 0 || uv_hrtime() - look->slept > SHORT_SLEEP_NS)
+  if (look->slept == 0 || look->credits > 0 ||
+      uv_hrtime() - look->slept > SHORT_SLEEP_NS)
     return;
-  look->credits += CREDITS_FOR_A_SHORT_SLEEP;
-  if (look->credits > MOST_CREDITS)
-    look->credits = MOST_CREDITS;
+  if (++look->short_sleeps < look->gap)
+    return;
+  look->short_sleeps = 0;
+  look->credits = CREDITS_TO_TRY;
+  if (look->gap < MOST_GAP)
+    look->gap *= 2;
 }
 
 bool fluv__only_thread(void) {

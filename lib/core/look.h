@@ -3,10 +3,11 @@
  *
  * A loop that has just heard from another thread looks at its inbox for some
  * microseconds before it polls: waking a sleeping core takes longer. It does so
- * on credit. A sleep that another thread ended so soon that a look would have
- * been as good gives credits, a look in vain costs one, and without credits,
- * or without traffic, nobody looks. While looking, the loop asks now and then
- * whether libuv has something, and stops if so.
+ * on credit. A look that finds something gives a credit, one in vain costs one.
+ * Without credits, a sleep that another thread ended soon is a reason to try
+ * again; tries that never pay become seldom, for the other thread may need this
+ * very core. While looking, the loop asks now and then whether libuv has
+ * something, and stops if so.
  */
 #ifndef FLUV_CORE_LOOK_H
 #define FLUV_CORE_LOOK_H

@@ -46,6 +46,8 @@ typedef struct fluv__look {
   uint64_t slept;   /* ns; when it went to sleep, if that is known */
   unsigned recent;  /* turns until other threads' traffic counts as over */
   unsigned credits; /* looks that may still be in vain */
+  unsigned gap;     /* short sleeps until the next try; doubles */
+  unsigned short_sleeps;
 } fluv__look_t;
 
 struct fluv_loop {

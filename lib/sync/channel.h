@@ -71,6 +71,13 @@ void fluv__channel_look_ended(fluv__channel_t* ch, fluv__wakes_t* wakes);
 /* A message has come, or a receiver that was woken for one does not want it. */
 void fluv__channel_wake_receiver(fluv__channel_t* ch, fluv__wakes_t* wakes);
 
+/* Inside by fluv__guard_enter_home(), with a receiver in line: if that is one
+ * of this loop, and the ring is empty, hand it the message and leave. False:
+ * neither. */
+bool fluv__channel_hand(fluv__channel_t* ch,
+                        const void* item,
+                        fluv_loop_t* loop);
+
 /* Memory for n messages and promised places; false: there is none. */
 bool fluv__channel_grow(fluv__channel_t* ch, size_t n);
 

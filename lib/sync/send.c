@@ -83,16 +83,21 @@ static void send_start(fluv_future_t* f) {
 
   if (fluv__likely(fluv__guard_enter_home(&ch->guard, f->loop))) {
     if (fluv__likely(ch->used < ch->capacity && ch->used <= ch->mask &&
-                     fluv__list_is_empty(&ch->tx_line) &&
-                     fluv__list_is_empty(&ch->rx_line) && !ch->closed)) {
-      fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
-                         op->u.item,
-                         ch->item_size);
-      ch->length++;
-      ch->used++;
-      fluv__guard_leave_home(&ch->guard);
-      fluv__complete(f, 0);
-      return;
+                     fluv__list_is_empty(&ch->tx_line) && !ch->closed)) {
+      if (fluv__likely(fluv__list_is_empty(&ch->rx_line))) {
+        fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
+                           op->u.item,
+                           ch->item_size);
+        ch->length++;
+        ch->used++;
+        fluv__guard_leave_home(&ch->guard);
+        fluv__complete(f, 0);
+        return;
+      }
+      if (fluv__channel_hand(ch, op->u.item, f->loop)) {
+        fluv__complete(f, 0);
+        return;
+      }
     }
     fluv__guard_leave_home(&ch->guard);
   }
