@@ -9,8 +9,9 @@
  * receiver, it refuses new messages, but what was sent, and what a permit still
  * sends, can be received.
  *
- * Any thread may use either end; messages of one sender arrive in order. A
- * handle must stay until the futures made with it have ended.
+ * Senders may be used on any thread, by several at once. A receiver may be used
+ * on any thread, but by one at a time: clone it for more. Messages of one sender
+ * arrive in order. A handle must stay until the futures made with it have ended.
  */
 #ifndef FLUV_CHANNEL_H
 #define FLUV_CHANNEL_H
@@ -21,7 +22,7 @@
 
 /** The sending end; counted. */
 typedef struct fluv_sender fluv_sender_t;
-/** The receiving end; counted. */
+/** The receiving end; counted. For one thread at a time. */
 typedef struct fluv_receiver fluv_receiver_t;
 /** Knows a channel without keeping it open. */
 typedef struct fluv_weak_sender fluv_weak_sender_t;

@@ -9,5 +9,16 @@
 
 typedef atomic_uint fluv__atomic_uint_t;
 typedef atomic_bool fluv__atomic_bool_t;
+typedef atomic_size_t fluv__atomic_size_t;
+
+/* In a loop that waits for another thread: let the core's other half work, and
+ * save power. */
+static inline void fluv__relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
 
 #endif /* FLUV_BASE_ATOMIC_H */

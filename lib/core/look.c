@@ -12,7 +12,7 @@ enum {
   DEFAULT_SPIN_US = 20,
   MOST_SPIN_US = 1000,
   /* Looks between two questions to the clock and to libuv. */
-  LOOKS = 32,
+  LOOKS = 128,
   MOST_CREDITS = 32,
   CREDITS_TO_TRY = 2,
   /* Short sleeps between two tries when none of them has ever paid. */
@@ -48,14 +48,6 @@ void fluv__look_init(fluv__look_t* look, unsigned spin_us) {
   look->gap = 1;
 }
 
-static inline void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("yield");
-#endif
-}
-
 static bool uv_has_events(fluv_loop_t* loop) {
   struct pollfd fd = { uv_backend_fd(loop->uv), POLLIN, 0 };
 
@@ -70,7 +62,7 @@ static bool look_until(fluv_loop_t* loop, uint64_t end) {
     for (i = 0; i < LOOKS; i++) {
       if (!fluv__inbox_is_empty(&loop->inbox))
         return true;
-      relax();
+      fluv__relax();
     }
   } while (!uv_has_events(loop) && uv_hrtime() < end);
   return false;

@@ -85,6 +85,9 @@ void fluv__channel_serve(fluv__channel_t* ch, fluv__wakes_t* wakes) {
     else if (fluv__wait_give(wait, 0, wakes))
       ch->used += wait->n;
   }
+  if (wait == NULL)
+    /* Relaxed: a receiver that misses it asks in vain. */
+    atomic_store_explicit(&ch->tx_waits, false, memory_order_relaxed);
 }
 
 void fluv__channel_look_ended(fluv__channel_t* ch, fluv__wakes_t* wakes) {
@@ -193,6 +196,8 @@ fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
 
   fluv__guard_lock(&ch->guard);
+  fluv__channel_settle(ch);
+  ch->owns = false; /* from here on each takes the guard */
   ch->receivers++;
   ch->refs++;
   fluv__guard_unlock(&ch->guard);
@@ -201,6 +206,7 @@ fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
 
 /* Under the guard: no new messages from here on. */
 static void close_for_senders(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+  fluv__channel_settle(ch);
   ch->closed = true;
   ch->at_empty = true;
   fluv__line_give_all(&ch->tx_line, FLUV_ECLOSED, wakes);
@@ -231,6 +237,7 @@ void fluv_receiver_free(fluv_receiver_t* rx) {
   fluv__assert(ch->receivers > 0);
   if (--ch->receivers == 0) {
     ch->dead = true;
+    ch->owns = false;
     close_for_senders(ch, &wakes);
     fluv__line_give_all(&ch->rx_line, FLUV_ECLOSED, &wakes);
     /* Nobody puts a message in or takes one out any more. */
@@ -327,6 +334,7 @@ size_t fluv_sender_get_room(fluv_sender_t* tx) {
   if (ch->capacity == FLUV_UNBOUNDED)
     return FLUV_UNBOUNDED;
   fluv__guard_lock(&ch->guard);
+  fluv__channel_settle(ch);
   room = ch->capacity == 0 ? fluv__channel_count_waiting(ch) : ch->capacity;
   room = ch->used < room ? room - ch->used : 0;
   fluv__guard_unlock(&ch->guard);
@@ -342,6 +350,7 @@ size_t fluv_receiver_get_length(fluv_receiver_t* rx) {
   size_t length;
 
   fluv__guard_lock(&ch->guard);
+  fluv__channel_settle(ch);
   length = ch->length;
   fluv__guard_unlock(&ch->guard);
   return length;

@@ -13,6 +13,16 @@
  * one that wakes in vain waits on, in front, and one that was cancelled on its
  * way wakes the next.
  *
+ * Across threads. The only receiver of a channel that cannot grow does not take
+ * the guard for each message. Once it had it, with `owns` set, the messages
+ * from own_head up to `tail`, which senders move on when one is in its place,
+ * are for its thread alone, and `taken` tells how many it has taken out since.
+ * Senders still count these as in the ring until
+ * somebody with the guard settles, which everybody does who finds no place. A
+ * sender that waits says so in `tx_waits` and settles once more; the receiver
+ * counts up `taken` and then looks at `tx_waits`. Both are sequentially
+ * consistent, so one of them sees the other. doc/models/channel.pml.
+ *
  * The end. Nobody can send any more (`closed`, or no senders and none in line),
  * nothing is promised, nothing is in the ring: then receivers get FLUV_ECLOSED.
  *
@@ -45,6 +55,16 @@ typedef struct fluv__channel {
   size_t receivers;
   size_t refs;
   void (*destroy)(void* item);
+  size_t settled; /* of `taken`, what `head`, `length`, `used` know */
+  fluv__atomic_bool_t tx_waits;
+  char pad_before_tail[64];
+  fluv__atomic_size_t tail; /* head + length */
+  char pad_after_tail[64];  /* what follows is written by the receiver */
+  fluv__atomic_size_t taken;
+  size_t own_head;
+  size_t own_end; /* `tail` when it was last looked at */
+  bool owns;
+  unsigned streak; /* looks at `tail` that found something */
 } fluv__channel_t;
 
 typedef struct fluv__channel_op {
@@ -95,6 +115,18 @@ static inline bool fluv__channel_has_memory(fluv__channel_t* ch, size_t n) {
 static inline void* fluv__channel_slot(const fluv__channel_t* ch,
                                        size_t index) {
   return ch->slots + (index & ch->mask) * ch->item_size;
+}
+
+/* Count out what the receiver has taken by itself. */
+static inline void fluv__channel_settle(fluv__channel_t* ch) {
+  /* Acquire: pairs with the receiver's, whose places are filled again. */
+  size_t taken = atomic_load_explicit(&ch->taken, memory_order_acquire);
+  size_t n = taken - ch->settled;
+
+  ch->settled = taken;
+  ch->head += n;
+  ch->length -= n;
+  ch->used -= n;
 }
 
 /* A constant size is copied without a call. */

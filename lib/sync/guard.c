@@ -14,6 +14,13 @@
 /* The home of a guard that is shared from the start: no loop's address. */
 static char no_home;
 
+/* Held for so short that to spin a little is better than to sleep. */
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+static const pthread_mutex_t unlocked = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+#else
+static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+#endif
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool have_barrier;
 
@@ -50,7 +57,7 @@ void fluv__guard_init(fluv__guard_t* guard) {
   guard->home = shared ? (fluv_loop_t*) (void*) &no_home : fluv__loop;
   atomic_init(&guard->busy, false);
   atomic_init(&guard->shared, shared);
-  pthread_mutex_init(&guard->mutex, NULL);
+  guard->mutex = unlocked;
 }
 
 void fluv__guard_deinit(fluv__guard_t* guard) {

@@ -12,6 +12,8 @@ FLUV__INLINE void put(fluv__channel_t* ch,
                      item,
                      ch->item_size);
   ch->length++;
+  /* Release: pairs with the receiver's look; the message is in its place. */
+  atomic_store_explicit(&ch->tail, ch->head + ch->length, memory_order_release);
   if (fluv__unlikely(!fluv__list_is_empty(&ch->rx_line)))
     fluv__channel_wake_receiver(ch, wakes);
 }
@@ -20,13 +22,26 @@ FLUV__INLINE void put(fluv__channel_t* ch,
 FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
   if (fluv__unlikely(ch->closed))
     return FLUV_ECLOSED;
-  if (fluv__unlikely(!fluv__channel_has_room(ch, n) ||
-                     !fluv__list_is_empty(&ch->tx_line)))
+  if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_line)))
     return FLUV_EAGAIN;
+  if (fluv__unlikely(!fluv__channel_has_room(ch, n))) {
+    fluv__channel_settle(ch);
+    if (!fluv__channel_has_room(ch, n))
+      return FLUV_EAGAIN;
+  }
   if (fluv__unlikely(!fluv__channel_has_memory(ch, n)))
     return FLUV_ENOMEM;
   ch->used += n;
   return 0;
+}
+
+/* Under the guard: somebody has joined the line for places. */
+static void look_again(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+  if (!fluv__guard_is_shared(&ch->guard))
+    return;
+  atomic_store(&ch->tx_waits, true);
+  fluv__channel_settle(ch);
+  fluv__channel_serve(ch, wakes);
 }
 
 /* Under the guard: promised places that will not be filled. */
@@ -70,6 +85,7 @@ static FLUV__NOINLINE void send_slowly(fluv_future_t* f) {
     ch->refs++;
     op->sync.wait.n = 1;
     fluv__sync_op_join(&op->sync, &ch->tx_line, send_arrive);
+    look_again(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
   fluv__wakes_send(&wakes);
@@ -207,6 +223,7 @@ int fluv_send_blocking(fluv_sender_t* tx,
   } else if (err == FLUV_EAGAIN) {
     parked.wait.n = 1;
     fluv__park_join(&parked, &ch->tx_line);
+    look_again(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
   fluv__wakes_send(&wakes);
@@ -245,8 +262,10 @@ static void reserve_arrive(fluv__inbox_node_t* node) {
 static void reserve_start(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
+  fluv__wakes_t wakes;
   int err;
 
+  fluv__wakes_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, op->sync.wait.n);
   if (err == 0) {
@@ -254,8 +273,10 @@ static void reserve_start(fluv_future_t* f) {
   } else if (err == FLUV_EAGAIN) {
     ch->refs++;
     fluv__sync_op_join(&op->sync, &ch->tx_line, reserve_arrive);
+    look_again(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
+  fluv__wakes_send(&wakes);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
 }
