@@ -203,6 +203,12 @@ static void recv_start(fluv_future_t* f) {
       fluv__complete(f, 0);
       return;
     }
+    if (fluv__likely(ch->length == 0 && !ch->at_empty && ch->capacity > 0)) {
+      ch->refs++;
+      fluv__sync_op_join(&op->sync, &ch->rx_line, recv_arrive);
+      fluv__guard_leave_home(&ch->guard);
+      return;
+    }
     fluv__guard_leave_home(&ch->guard);
   } else if (op->sync.wait.n == 0 && take_own(ch, op->u.out)) {
     fluv__complete(f, 0);

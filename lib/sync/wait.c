@@ -5,19 +5,6 @@
 #include <errno.h>
 #include <time.h>
 
-void fluv__sync_op_join(fluv__sync_op_t* op,
-                        fluv__list_t* line,
-                        void (*arrive)(fluv__inbox_node_t* node)) {
-  fluv__wait_t* wait = &op->wait;
-
-  op->base.flags |= FLUV__HOLDS;
-  wait->node.run = arrive;
-  wait->loop = op->base.loop;
-  wait->state = FLUV__QUEUED;
-  fluv__list_append(line, &wait->link);
-  fluv__sync_wait_begin(wait->loop);
-}
-
 static void leave(fluv__sync_op_t* op) {
   op->base.flags &= (uint8_t) ~FLUV__HOLDS;
   op->wait.state = FLUV__OUT;

@@ -69,9 +69,19 @@ static inline fluv__sync_op_t* fluv__sync_op_new(const fluv__ops_t* ops,
 /* Under the guard: the future, which has been started, joins a line. When what
  * it waits for is given, `arrive` is called with wait.node on the future's
  * thread, outside the guard, and must begin with fluv__sync_op_arrive(). */
-void fluv__sync_op_join(fluv__sync_op_t* op,
-                        fluv__list_t* line,
-                        void (*arrive)(fluv__inbox_node_t* node));
+static inline void fluv__sync_op_join(
+    fluv__sync_op_t* op,
+    fluv__list_t* line,
+    void (*arrive)(fluv__inbox_node_t* node)) {
+  fluv__wait_t* wait = &op->wait;
+
+  op->base.flags |= FLUV__HOLDS;
+  wait->node.run = arrive;
+  wait->loop = op->base.loop;
+  wait->state = FLUV__QUEUED;
+  fluv__list_append(line, &wait->link);
+  fluv__sync_wait_begin(wait->loop);
+}
 
 /* The op that a node given to `arrive` belongs to; it does not wait any more.
  * See fluv__sync_op_refuses() for what is next. */
