@@ -50,18 +50,29 @@ bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes) {
 void fluv__wakes_send_some(fluv__wakes_t* wakes) {
   fluv__inbox_node_t* node = wakes->first;
   fluv__inbox_node_t* next;
+  fluv__inbox_node_t* own = NULL;
+  fluv__inbox_node_t** own_end = &own;
   fluv__wait_t* wait;
 
   wakes->first = NULL;
+  /* Others first: their loops cannot close until we have pushed, and what runs
+   * on this one may call hooks. */
   for (; node != NULL; node = next) {
     next = node->next; /* once sent, it may be gone */
     wait = fluv__container_of(node, fluv__wait_t, node);
-    if (wait->loop == NULL)
+    if (wait->loop == NULL) {
       sem_post(wait->sem);
-    else if (wait->loop == fluv__loop)
-      node->run(node);
-    else
+    } else if (wait->loop != fluv__loop) {
       fluv__inbox_push(&wait->loop->inbox, node);
+    } else {
+      node->next = NULL;
+      *own_end = node;
+      own_end = &node->next;
+    }
+  }
+  for (; own != NULL; own = next) {
+    next = own->next;
+    own->run(own);
   }
 }
 
