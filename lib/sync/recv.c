@@ -12,15 +12,14 @@ enum {
 /* Under the guard: take the messages that are there for our own, if we are the
  * only receiver, and the ring stays where it is. */
 FLUV__INLINE void make_own(fluv__channel_t* ch) {
-  ch->owns = fluv__guard_is_shared(&ch->guard) && ch->receivers == 1 &&
-             ch->capacity != FLUV_UNBOUNDED && ch->capacity != 0;
+  if (ch->receivers > 1 || ch->capacity == FLUV_UNBOUNDED ||
+      ch->capacity == 0 || !fluv__guard_is_shared(&ch->guard))
+    return;
+  ch->owns = true;
   ch->own_head = ch->head;
   ch->own_end = ch->head;
-  if (ch->owns)
-    /* Relaxed: it may have been behind, as nobody looked. */
-    atomic_store_explicit(&ch->tail,
-                          ch->head + ch->length,
-                          memory_order_relaxed);
+  /* Relaxed: it may have been behind, as nobody looked. */
+  atomic_store_explicit(&ch->tail, ch->head + ch->length, memory_order_relaxed);
 }
 
 /* Under the guard: what there is, at most `most` (> 0) messages. Their number,
