@@ -34,7 +34,11 @@ extern "C" {
 #include "fluv/scope.h"     /* children that end with the block */
 #include "fluv/time.h"      /* sleep, interval, the test clock */
 #include "fluv/channel.h"   /* messages */
+#include "fluv/oneshot.h"   /* one message */
 #include "fluv/mutex.h"     /* one holder at a time */
+#include "fluv/rwlock.h"    /* readers or one writer */
+#include "fluv/notify.h"    /* a wake without a value */
+#include "fluv/barrier.h"   /* all go on together */
 #include "fluv/semaphore.h" /* permits */
 #include "fluv/stream.h"    /* read, write, close */
 #include "fluv/tcp.h"       /* listen, accept, connect */

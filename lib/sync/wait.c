@@ -26,6 +26,25 @@ bool fluv__sync_op_withdraw(fluv__sync_op_t* op) {
   return true;
 }
 
+static bool withdraw(fluv_future_t* f) {
+  fluv__sync_op_t* op = (fluv__sync_op_t*) f;
+  bool left;
+
+  fluv__guard_lock(op->guard);
+  left = fluv__sync_op_withdraw(op);
+  fluv__guard_unlock(op->guard);
+  return left;
+}
+
+void fluv__sync_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+void fluv__sync_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
 bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes) {
   fluv_loop_t* loop = wait->loop;
 
@@ -103,6 +122,7 @@ void fluv__line_check_empty(fluv__list_t* line, const char* what) {
 
 void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line) {
   sem_init(&parked->sem, 0, 0);
+  parked->left = NULL;
   parked->wait.loop = NULL;
   parked->wait.sem = &parked->sem;
   parked->wait.state = FLUV__QUEUED;
@@ -130,8 +150,11 @@ static bool leave_line(fluv__parked_t* parked, fluv__guard_t* guard) {
 
   fluv__guard_lock(guard);
   left = parked->wait.state == FLUV__QUEUED;
-  if (left)
+  if (left) {
     fluv__list_remove(&parked->wait.link);
+    if (parked->left != NULL)
+      --*parked->left;
+  }
   fluv__guard_unlock(guard);
   return left;
 }

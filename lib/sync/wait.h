@@ -49,7 +49,12 @@ typedef struct fluv__wakes {
 typedef struct fluv__sync_op {
   fluv_future_t base;
   fluv__wait_t wait;
+  fluv__guard_t* guard; /* set by ops that use the two functions below */
 } fluv__sync_op_t;
+
+/* For the table of ops where leaving the line concerns nobody else. */
+void fluv__sync_cancel(fluv_future_t* f);
+void fluv__sync_release(fluv_future_t* f);
 
 static inline void fluv__wakes_init(fluv__wakes_t* wakes) {
   wakes->first = NULL;
@@ -132,9 +137,10 @@ static inline void fluv__wakes_send(fluv__wakes_t* wakes) {
 typedef struct fluv__parked {
   fluv__wait_t wait;
   sem_t sem;
+  size_t* left; /* counted down if it leaves the line; NULL: nothing is */
 } fluv__parked_t;
 
-/* Under the guard. */
+/* Under the guard. Sets `left` to NULL. */
 void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line);
 
 /* Without the guard: block until something is given, and return that, or until

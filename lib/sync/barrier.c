@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Barrier: how many are to meet, how many have come, and the line of the
+ * latter. The last one to come lets all others go and begins anew. */
+#include "sync/wait.h"
+
+struct fluv_barrier {
+  fluv__guard_t guard;
+  fluv__list_t line;
+  size_t n;
+  size_t come;
+};
+
+typedef struct barrier_op {
+  fluv__sync_op_t sync;
+  fluv_barrier_t* barrier;
+} barrier_op_t;
+
+/* Under the guard: one more has come. Is it the last? */
+static bool come(fluv_barrier_t* barrier, fluv__wakes_t* wakes) {
+  if (++barrier->come < barrier->n)
+    return false;
+  barrier->come = 0;
+  fluv__line_give_all(&barrier->line, 0, wakes);
+  return true;
+}
+
+/* All have met, also this one, though it may have been cancelled since. */
+static void barrier_arrive(fluv__inbox_node_t* node) {
+  fluv__sync_op_t* op = fluv__sync_op_arrive(node);
+
+  fluv__complete(&op->base, 0);
+}
+
+static void barrier_start(fluv_future_t* f) {
+  barrier_op_t* op = (barrier_op_t*) f;
+  fluv_barrier_t* barrier = op->barrier;
+  fluv__wakes_t wakes;
+  bool last;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&barrier->guard);
+  last = come(barrier, &wakes);
+  if (!last)
+    fluv__sync_op_join(&op->sync, &barrier->line, barrier_arrive);
+  fluv__guard_unlock(&barrier->guard);
+  fluv__wakes_send(&wakes);
+  if (last)
+    fluv__complete(f, 1);
+}
+
+/* Leave, as if it had never come. */
+static bool withdraw(fluv_future_t* f) {
+  barrier_op_t* op = (barrier_op_t*) f;
+  bool left;
+
+  fluv__guard_lock(&op->barrier->guard);
+  left = fluv__sync_op_withdraw(&op->sync);
+  if (left)
+    op->barrier->come--;
+  fluv__guard_unlock(&op->barrier->guard);
+  return left;
+}
+
+static void barrier_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void barrier_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
+static const fluv__ops_t barrier_ops = {
+  .kind = "barrier wait",
+  .start = barrier_start,
+  .cancel = barrier_cancel,
+  .release = barrier_release,
+};
+
+int fluv_barrier_new(size_t n, fluv_barrier_t** out_barrier) {
+  fluv_barrier_t* barrier;
+
+  if (n == 0 || out_barrier == NULL)
+    return FLUV_EINVAL;
+  barrier = fluv__calloc(1, sizeof(*barrier));
+  if (barrier == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&barrier->guard);
+  fluv__list_init(&barrier->line);
+  barrier->n = n;
+  *out_barrier = barrier;
+  return 0;
+}
+
+void fluv_barrier_free(fluv_barrier_t* barrier) {
+  if (barrier == NULL)
+    return;
+  fluv__guard_lock(&barrier->guard);
+  fluv__line_check_empty(&barrier->line, "barrier");
+  fluv__guard_unlock(&barrier->guard);
+  fluv__guard_deinit(&barrier->guard);
+  fluv__free(barrier);
+}
+
+fluv_future_t* fluv_barrier_wait_loc(fluv_barrier_t* barrier,
+                                     const fluv_loc_t* loc) {
+  barrier_op_t* op;
+
+  if (fluv__unlikely(barrier == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (barrier_op_t*) fluv__sync_op_new(&barrier_ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->barrier = barrier;
+  return &op->sync.base;
+}
+
+int fluv_barrier_wait_blocking(fluv_barrier_t* barrier, uint64_t timeout_ms) {
+  fluv__parked_t parked;
+  fluv__wakes_t wakes;
+  int err = fluv__may_block();
+  bool last;
+
+  if (err != 0)
+    return err;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&barrier->guard);
+  last = come(barrier, &wakes);
+  if (!last) {
+    fluv__park_join(&parked, &barrier->line);
+    parked.left = &barrier->come;
+  }
+  fluv__guard_unlock(&barrier->guard);
+  fluv__wakes_send(&wakes);
+  return last ? 1 : (int) fluv__park(&parked, &barrier->guard, timeout_ms);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Notify: a line, at most one wake in store, and a count of the calls that woke
+ * everybody.
+ *
+ * A future remembers that count (wait.n) from when it was made: if it has
+ * changed when the future starts, it was among those woken. What is given to a
+ * wait says how, so that one cancelled on its way can hand it on: ONE to the
+ * next, LAST to the newest, ALL to nobody.
+ */
+#include "sync/wait.h"
+
+enum {
+  GIVEN_ONE,
+  GIVEN_LAST,
+  GIVEN_ALL
+};
+
+struct fluv_notify {
+  fluv__guard_t guard;
+  fluv__list_t line;
+  size_t calls; /* of fluv_notify_waiters() */
+  bool stored;
+};
+
+typedef struct notified_op {
+  fluv__sync_op_t sync;
+  fluv_notify_t* notify;
+} notified_op_t;
+
+/* Under the guard: wake one, or keep it for whoever comes. */
+static void wake_one(fluv_notify_t* notify, int how, fluv__wakes_t* wakes) {
+  fluv__list_t* line = &notify->line;
+  fluv__wait_t* wait;
+
+  while ((wait = fluv__line_first(line)) != NULL) {
+    if (how == GIVEN_LAST)
+      wait = fluv__container_of(line->prev, fluv__wait_t, link);
+    if (fluv__wait_give(wait, how, wakes))
+      return;
+  }
+  notify->stored = true;
+}
+
+static void notify_one(fluv_notify_t* notify, int how) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&notify->guard);
+  wake_one(notify, how, &wakes);
+  fluv__guard_unlock(&notify->guard);
+  fluv__wakes_send(&wakes);
+}
+
+static void notified_arrive(fluv__inbox_node_t* node) {
+  notified_op_t* op = (notified_op_t*) fluv__sync_op_arrive(node);
+  int64_t how = op->sync.wait.given;
+
+  if (!fluv__sync_op_refuses(&op->sync)) {
+    fluv__complete(&op->sync.base, 0);
+    return;
+  }
+  if (how != GIVEN_ALL)
+    notify_one(op->notify, (int) how);
+  fluv__complete(&op->sync.base, FLUV_ECANCELED);
+}
+
+/* Under the guard: is there a wake for one that knows of `calls`? */
+FLUV__INLINE bool take(fluv_notify_t* notify, size_t calls) {
+  if (calls != notify->calls)
+    return true;
+  if (!notify->stored)
+    return false;
+  notify->stored = false;
+  return true;
+}
+
+static void notified_start(fluv_future_t* f) {
+  notified_op_t* op = (notified_op_t*) f;
+  fluv_notify_t* notify = op->notify;
+  bool taken;
+
+  fluv__guard_lock(&notify->guard);
+  taken = take(notify, op->sync.wait.n);
+  if (!taken)
+    fluv__sync_op_join(&op->sync, &notify->line, notified_arrive);
+  fluv__guard_unlock(&notify->guard);
+  if (taken)
+    fluv__complete(f, 0);
+}
+
+static const fluv__ops_t notified_ops = {
+  .kind = "notified",
+  .start = notified_start,
+  .cancel = fluv__sync_cancel,
+  .release = fluv__sync_release,
+};
+
+int fluv_notify_new(fluv_notify_t** out_notify) {
+  fluv_notify_t* notify;
+
+  if (out_notify == NULL)
+    return FLUV_EINVAL;
+  notify = fluv__calloc(1, sizeof(*notify));
+  if (notify == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&notify->guard);
+  fluv__list_init(&notify->line);
+  *out_notify = notify;
+  return 0;
+}
+
+void fluv_notify_free(fluv_notify_t* notify) {
+  if (notify == NULL)
+    return;
+  fluv__guard_lock(&notify->guard);
+  fluv__line_check_empty(&notify->line, "notify");
+  fluv__guard_unlock(&notify->guard);
+  fluv__guard_deinit(&notify->guard);
+  fluv__free(notify);
+}
+
+static size_t get_calls(fluv_notify_t* notify) {
+  size_t calls;
+
+  fluv__guard_lock(&notify->guard);
+  calls = notify->calls;
+  fluv__guard_unlock(&notify->guard);
+  return calls;
+}
+
+fluv_future_t* fluv_notified_loc(fluv_notify_t* notify, const fluv_loc_t* loc) {
+  notified_op_t* op;
+
+  if (fluv__unlikely(notify == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (notified_op_t*) fluv__sync_op_new(&notified_ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->notify = notify;
+  op->sync.guard = &notify->guard;
+  op->sync.wait.n = get_calls(notify);
+  return &op->sync.base;
+}
+
+int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
+  fluv__parked_t parked;
+  int err = fluv__may_block();
+  bool taken;
+
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&notify->guard);
+  taken = take(notify, notify->calls);
+  if (!taken)
+    fluv__park_join(&parked, &notify->line);
+  fluv__guard_unlock(&notify->guard);
+  if (taken)
+    return 0;
+  err = (int) fluv__park(&parked, &notify->guard, timeout_ms);
+  return err == FLUV_ETIMEDOUT ? err : 0;
+}
+
+void fluv_notify_one(fluv_notify_t* notify) {
+  notify_one(notify, GIVEN_ONE);
+}
+
+void fluv_notify_last(fluv_notify_t* notify) {
+  notify_one(notify, GIVEN_LAST);
+}
+
+void fluv_notify_waiters(fluv_notify_t* notify) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&notify->guard);
+  notify->calls++;
+  fluv__line_give_all(&notify->line, GIVEN_ALL, &wakes);
+  fluv__guard_unlock(&notify->guard);
+  fluv__wakes_send(&wakes);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* Oneshot: one struct for both ends, with the message behind it.
+ *
+ * The message is there from SENT until it is taken or destroyed. `refs` counts
+ * the ends and the futures in line.
+ */
+#include <string.h>
+
+#include "sync/wait.h"
+
+typedef struct oneshot {
+  fluv__guard_t guard;
+  fluv__list_t rx_line;
+  fluv__list_t closed_line;
+  void (*destroy)(void* item);
+  size_t item_size;
+  unsigned refs;
+  bool full;   /* the message is here */
+  bool used;   /* it was sent once */
+  bool broken; /* the sender is gone without */
+  bool closed; /* the receiver wants none */
+  max_align_t item[];
+} oneshot_t;
+
+typedef struct oneshot_op {
+  fluv__sync_op_t sync;
+  oneshot_t* shot;
+  void* out; /* recv's */
+} oneshot_op_t;
+
+#define oneshot_of(handle) ((oneshot_t*) (void*) (handle))
+
+/* Drop a reference and let the guard go. */
+static void unref_unlock(oneshot_t* shot) {
+  bool last = --shot->refs == 0;
+
+  fluv__guard_unlock(&shot->guard);
+  if (!last)
+    return;
+  fluv__guard_deinit(&shot->guard);
+  fluv__free(shot);
+}
+
+/* Under the guard: 0 and the message, FLUV_EAGAIN, or why there is none. */
+static int take(oneshot_t* shot, void* out) {
+  if (shot->full) {
+    memcpy(out, shot->item, shot->item_size);
+    shot->full = false;
+    return 0;
+  }
+  if (shot->used || shot->closed)
+    return FLUV_ECLOSED;
+  return shot->broken ? FLUV_EBROKEN : FLUV_EAGAIN;
+}
+
+static void recv_arrive(fluv__inbox_node_t* node);
+
+/* Under the guard. */
+static int take_or_wait(oneshot_op_t* op) {
+  int err = take(op->shot, op->out);
+
+  if (err == FLUV_EAGAIN) {
+    op->shot->refs++;
+    fluv__sync_op_join(&op->sync, &op->shot->rx_line, recv_arrive);
+  }
+  return err;
+}
+
+/* Something has happened: look. One that was cancelled leaves the message. */
+static void recv_arrive(fluv__inbox_node_t* node) {
+  oneshot_op_t* op = (oneshot_op_t*) fluv__sync_op_arrive(node);
+  int err = FLUV_ECANCELED;
+
+  fluv__guard_lock(&op->shot->guard);
+  if (!fluv__sync_op_refuses(&op->sync))
+    err = take_or_wait(op);
+  unref_unlock(op->shot);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(&op->sync.base, err);
+}
+
+static void recv_start(fluv_future_t* f) {
+  oneshot_op_t* op = (oneshot_op_t*) f;
+  int err;
+
+  fluv__guard_lock(&op->shot->guard);
+  err = take_or_wait(op);
+  fluv__guard_unlock(&op->shot->guard);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+static bool withdraw(fluv_future_t* f) {
+  oneshot_op_t* op = (oneshot_op_t*) f;
+
+  fluv__guard_lock(&op->shot->guard);
+  if (!fluv__sync_op_withdraw(&op->sync)) {
+    fluv__guard_unlock(&op->shot->guard);
+    return false;
+  }
+  unref_unlock(op->shot);
+  return true;
+}
+
+static void oneshot_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void oneshot_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
+static const fluv__ops_t recv_ops = {
+  .kind = "oneshot recv",
+  .start = recv_start,
+  .cancel = oneshot_cancel,
+  .release = oneshot_release,
+};
+
+static void closed_arrive(fluv__inbox_node_t* node) {
+  oneshot_op_t* op = (oneshot_op_t*) fluv__sync_op_arrive(node);
+
+  fluv__guard_lock(&op->shot->guard);
+  unref_unlock(op->shot);
+  fluv__complete(&op->sync.base,
+                 fluv__sync_op_refuses(&op->sync) ? FLUV_ECANCELED : 0);
+}
+
+static void closed_start(fluv_future_t* f) {
+  oneshot_op_t* op = (oneshot_op_t*) f;
+  bool closed;
+
+  fluv__guard_lock(&op->shot->guard);
+  closed = op->shot->closed;
+  if (!closed) {
+    op->shot->refs++;
+    fluv__sync_op_join(&op->sync, &op->shot->closed_line, closed_arrive);
+  }
+  fluv__guard_unlock(&op->shot->guard);
+  if (closed)
+    fluv__complete(f, 0);
+}
+
+static const fluv__ops_t closed_ops = {
+  .kind = "oneshot closed",
+  .start = closed_start,
+  .cancel = oneshot_cancel,
+  .release = oneshot_release,
+};
+
+int fluv_oneshot_new(size_t item_size,
+                     void (*destroy)(void* item),
+                     fluv_oneshot_tx_t** out_tx,
+                     fluv_oneshot_rx_t** out_rx) {
+  oneshot_t* shot;
+
+  if (out_tx == NULL || out_rx == NULL || item_size > SIZE_MAX / 2)
+    return FLUV_EINVAL;
+  shot = fluv__malloc(sizeof(*shot) + item_size);
+  if (shot == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&shot->guard);
+  fluv__list_init(&shot->rx_line);
+  fluv__list_init(&shot->closed_line);
+  shot->destroy = destroy;
+  shot->item_size = item_size;
+  shot->refs = 2;
+  shot->full = false;
+  shot->used = false;
+  shot->broken = false;
+  shot->closed = false;
+  *out_tx = (fluv_oneshot_tx_t*) (void*) shot;
+  *out_rx = (fluv_oneshot_rx_t*) (void*) shot;
+  return 0;
+}
+
+int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item) {
+  oneshot_t* shot = oneshot_of(tx);
+  fluv__wakes_t wakes;
+
+  if (tx == NULL || (item == NULL && shot->item_size > 0))
+    return FLUV_EINVAL;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&shot->guard);
+  if (shot->closed) {
+    fluv__guard_unlock(&shot->guard);
+    return FLUV_ECLOSED;
+  }
+  if (shot->item_size > 0)
+    memcpy(shot->item, item, shot->item_size);
+  shot->full = true;
+  shot->used = true;
+  fluv__line_give_all(&shot->rx_line, 0, &wakes);
+  unref_unlock(shot);
+  fluv__wakes_send(&wakes);
+  return 0;
+}
+
+void fluv_oneshot_tx_free(fluv_oneshot_tx_t* tx) {
+  oneshot_t* shot = oneshot_of(tx);
+  fluv__wakes_t wakes;
+
+  if (tx == NULL)
+    return;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&shot->guard);
+  shot->broken = true;
+  fluv__line_give_all(&shot->rx_line, 0, &wakes);
+  unref_unlock(shot);
+  fluv__wakes_send(&wakes);
+}
+
+static fluv_future_t* op_new(const fluv__ops_t* ops,
+                             void* handle,
+                             void* out,
+                             const fluv_loc_t* loc) {
+  oneshot_op_t* op;
+
+  if (fluv__unlikely(handle == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (oneshot_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->shot = handle;
+  op->out = out;
+  return &op->sync.base;
+}
+
+fluv_future_t* fluv_oneshot_closed_loc(fluv_oneshot_tx_t* tx,
+                                       const fluv_loc_t* loc) {
+  return op_new(&closed_ops, tx, NULL, loc);
+}
+
+bool fluv_oneshot_is_closed(fluv_oneshot_tx_t* tx) {
+  oneshot_t* shot = oneshot_of(tx);
+  bool closed;
+
+  fluv__guard_lock(&shot->guard);
+  closed = shot->closed;
+  fluv__guard_unlock(&shot->guard);
+  return closed;
+}
+
+fluv_future_t* fluv_oneshot_recv_loc(fluv_oneshot_rx_t* rx,
+                                     void* out_item,
+                                     const fluv_loc_t* loc) {
+  return op_new(&recv_ops, rx, out_item, loc);
+}
+
+int fluv_oneshot_try_recv(fluv_oneshot_rx_t* rx, void* out_item) {
+  oneshot_t* shot = oneshot_of(rx);
+  int err;
+
+  fluv__guard_lock(&shot->guard);
+  err = take(shot, out_item);
+  fluv__guard_unlock(&shot->guard);
+  return err;
+}
+
+int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
+                               void* out_item,
+                               uint64_t timeout_ms) {
+  oneshot_t* shot = oneshot_of(rx);
+  fluv__parked_t parked;
+  int err = fluv__may_block();
+
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&shot->guard);
+  err = take(shot, out_item);
+  if (err == FLUV_EAGAIN)
+    fluv__park_join(&parked, &shot->rx_line);
+  fluv__guard_unlock(&shot->guard);
+  if (err != FLUV_EAGAIN)
+    return err;
+  err = (int) fluv__park(&parked, &shot->guard, timeout_ms);
+  return err != 0 ? err : fluv_oneshot_try_recv(rx, out_item);
+}
+
+/* Under the guard. */
+static void close_rx(oneshot_t* shot, fluv__wakes_t* wakes) {
+  shot->closed = true;
+  fluv__line_give_all(&shot->closed_line, 0, wakes);
+  fluv__line_give_all(&shot->rx_line, 0, wakes);
+}
+
+void fluv_oneshot_close(fluv_oneshot_rx_t* rx) {
+  oneshot_t* shot = oneshot_of(rx);
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&shot->guard);
+  close_rx(shot, &wakes);
+  fluv__guard_unlock(&shot->guard);
+  fluv__wakes_send(&wakes);
+}
+
+void fluv_oneshot_rx_free(fluv_oneshot_rx_t* rx) {
+  oneshot_t* shot = oneshot_of(rx);
+  fluv__wakes_t wakes;
+  bool full;
+
+  if (rx == NULL)
+    return;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&shot->guard);
+  close_rx(shot, &wakes);
+  full = shot->full;
+  shot->full = false;
+  fluv__guard_unlock(&shot->guard);
+  fluv__wakes_send(&wakes);
+  if (full && shot->destroy != NULL)
+    shot->destroy(shot->item);
+  fluv__guard_lock(&shot->guard);
+  unref_unlock(shot);
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* RwLock: how many read, whether somebody writes, and one line for both.
+ *
+ * Whenever the guard is free, either the line is empty or its first cannot go
+ * on: a writer while somebody holds it, a reader while somebody writes. Nobody
+ * overtakes the line. A lock on its way to a writer has `writing` set, but no
+ * holder until it arrives.
+ */
+#include "core/hold.h"
+#include "sync/wait.h"
+
+#define LOCKED_TWICE "an rwlock is asked for by whoever holds it for writing"
+
+enum {
+  READ, /* wait.n */
+  WRITE
+};
+
+struct fluv_rwlock {
+  fluv__guard_t guard;
+  fluv__list_t line;
+  size_t readers;
+  bool writing;
+  fluv__hold_t hold; /* the writer's */
+};
+
+typedef struct rwlock_op {
+  fluv__sync_op_t sync;
+  fluv_rwlock_t* lock;
+  fluv__hold_t asks; /* while in line: the task */
+} rwlock_op_t;
+
+/* Under the guard. */
+static bool is_free(const fluv_rwlock_t* lock, size_t mode) {
+  return !lock->writing && (mode == READ || lock->readers == 0);
+}
+
+static void count_in(fluv_rwlock_t* lock, size_t mode) {
+  if (mode == READ)
+    lock->readers++;
+  else
+    lock->writing = true;
+}
+
+/* Let those go on who can. */
+static void serve(fluv_rwlock_t* lock, fluv__wakes_t* wakes) {
+  fluv__wait_t* wait;
+
+  while ((wait = fluv__line_first(&lock->line)) != NULL &&
+         is_free(lock, wait->n))
+    if (fluv__wait_give(wait, 0, wakes))
+      count_in(lock, wait->n);
+}
+
+static void count_out(fluv_rwlock_t* lock, size_t mode, fluv__wakes_t* wakes) {
+  if (mode == READ)
+    lock->readers--;
+  else
+    lock->writing = false;
+  serve(lock, wakes);
+}
+
+/* 0, FLUV_EDEADLK or FLUV_EAGAIN. */
+static int take(fluv_rwlock_t* lock,
+                size_t mode,
+                fluv__task_t* task,
+                const fluv_loc_t* loc) {
+  if (fluv__likely(is_free(lock, mode) && fluv__list_is_empty(&lock->line))) {
+    count_in(lock, mode);
+    if (mode == WRITE)
+      fluv__hold_begin(&lock->hold, task, loc);
+    return 0;
+  }
+  if (lock->writing && fluv__hold_is_by(&lock->hold, task))
+    return FLUV_EDEADLK;
+  return FLUV_EAGAIN;
+}
+
+static void rwlock_arrive(fluv__inbox_node_t* node) {
+  rwlock_op_t* op = (rwlock_op_t*) fluv__sync_op_arrive(node);
+  fluv_rwlock_t* lock = op->lock;
+  fluv__task_t* task;
+  fluv__wakes_t wakes;
+  int64_t result = 0;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&lock->guard);
+  task = op->asks.task;
+  fluv__hold_end(&op->asks);
+  if (fluv__sync_op_refuses(&op->sync)) {
+    result = FLUV_ECANCELED;
+    count_out(lock, op->sync.wait.n, &wakes);
+  } else if (op->sync.wait.n == WRITE) {
+    fluv__hold_begin(&lock->hold, task, op->sync.base.loc);
+  }
+  fluv__guard_unlock(&lock->guard);
+  fluv__wakes_send(&wakes);
+  fluv__complete(&op->sync.base, result);
+}
+
+static void ask(rwlock_op_t* op, fluv__task_t* task) {
+  op->asks.kind = "rwlock";
+  op->asks.of = &op->lock->hold;
+  fluv__hold_begin(&op->asks, task, op->sync.base.loc);
+  fluv__sync_op_join(&op->sync, &op->lock->line, rwlock_arrive);
+}
+
+static void rwlock_start(fluv_future_t* f) {
+  rwlock_op_t* op = (rwlock_op_t*) f;
+  fluv_rwlock_t* lock = op->lock;
+  fluv__task_t* task = f->loop->current;
+  const fluv_loc_t* held = NULL;
+  int err;
+
+  fluv__guard_lock(&lock->guard);
+  err = take(lock, op->sync.wait.n, task, f->loc);
+  if (fluv__unlikely(err != 0)) {
+    held = lock->hold.loc;
+    if (err == FLUV_EAGAIN && fluv__hold_is_cycle(&lock->hold, task, f->loc))
+      err = FLUV_EDEADLK;
+    if (err == FLUV_EAGAIN)
+      ask(op, task);
+  }
+  fluv__guard_unlock(&lock->guard);
+  if (err == FLUV_EDEADLK)
+    fluv__hold_complain(held, f->loc, LOCKED_TWICE);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+/* Leave the line: those behind may go on now. */
+static bool withdraw(fluv_future_t* f) {
+  rwlock_op_t* op = (rwlock_op_t*) f;
+  fluv_rwlock_t* lock = op->lock;
+  fluv__wakes_t wakes;
+  bool left;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&lock->guard);
+  left = fluv__sync_op_withdraw(&op->sync);
+  if (left) {
+    fluv__hold_end(&op->asks);
+    serve(lock, &wakes);
+  }
+  fluv__guard_unlock(&lock->guard);
+  fluv__wakes_send(&wakes);
+  return left;
+}
+
+static void rwlock_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void rwlock_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
+static const fluv__ops_t read_ops = {
+  .kind = "rwlock read",
+  .start = rwlock_start,
+  .cancel = rwlock_cancel,
+  .release = rwlock_release,
+};
+
+static const fluv__ops_t write_ops = {
+  .kind = "rwlock write",
+  .start = rwlock_start,
+  .cancel = rwlock_cancel,
+  .release = rwlock_release,
+};
+
+int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
+  fluv_rwlock_t* lock;
+
+  if (out_lock == NULL)
+    return FLUV_EINVAL;
+  lock = fluv__calloc(1, sizeof(*lock));
+  if (lock == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&lock->guard);
+  fluv__list_init(&lock->line);
+  lock->hold.kind = "rwlock";
+  *out_lock = lock;
+  return 0;
+}
+
+void fluv_rwlock_free(fluv_rwlock_t* lock) {
+  char place[FLUV__LOC_SIZE];
+
+  if (lock == NULL)
+    return;
+  fluv__guard_lock(&lock->guard);
+  fluv__line_check_empty(&lock->line, "rwlock");
+  if (lock->writing)
+    fluv__die("an rwlock is freed while it is held for writing since %s",
+              fluv__loc_format(lock->hold.loc, place, sizeof(place)));
+  if (lock->readers > 0)
+    fluv__die("an rwlock is freed while %zu read", lock->readers);
+  fluv__guard_unlock(&lock->guard);
+  fluv__guard_deinit(&lock->guard);
+  fluv__free(lock);
+}
+
+static fluv_future_t* rwlock_new(const fluv__ops_t* ops,
+                                 fluv_rwlock_t* lock,
+                                 size_t mode,
+                                 const fluv_loc_t* loc) {
+  rwlock_op_t* op;
+
+  if (fluv__unlikely(lock == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (rwlock_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->lock = lock;
+  op->sync.wait.n = mode;
+  return &op->sync.base;
+}
+
+fluv_future_t* fluv_rwlock_read_loc(fluv_rwlock_t* lock,
+                                    const fluv_loc_t* loc) {
+  return rwlock_new(&read_ops, lock, READ, loc);
+}
+
+fluv_future_t* fluv_rwlock_write_loc(fluv_rwlock_t* lock,
+                                     const fluv_loc_t* loc) {
+  return rwlock_new(&write_ops, lock, WRITE, loc);
+}
+
+static int try_take(fluv_rwlock_t* lock, size_t mode, const fluv_loc_t* loc) {
+  int err;
+
+  fluv__guard_lock(&lock->guard);
+  err = take(lock, mode, fluv__hold_self(), loc);
+  fluv__guard_unlock(&lock->guard);
+  return err == FLUV_EDEADLK ? FLUV_EAGAIN : err;
+}
+
+int fluv_rwlock_try_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  return try_take(lock, READ, loc);
+}
+
+int fluv_rwlock_try_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  return try_take(lock, WRITE, loc);
+}
+
+/* It was given the lock, or the time was over. */
+static int end_blocking(fluv_rwlock_t* lock,
+                        size_t mode,
+                        int err,
+                        const fluv_loc_t* loc) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&lock->guard);
+  if (err != 0)
+    serve(lock, &wakes);
+  else if (mode == WRITE)
+    fluv__hold_begin(&lock->hold, NULL, loc);
+  fluv__guard_unlock(&lock->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+static int take_blocking(fluv_rwlock_t* lock,
+                         size_t mode,
+                         uint64_t timeout_ms,
+                         const fluv_loc_t* loc) {
+  const fluv_loc_t* held;
+  fluv__parked_t parked;
+  int err = fluv__may_block();
+
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&lock->guard);
+  err = take(lock, mode, NULL, loc);
+  held = lock->hold.loc;
+  if (err == FLUV_EAGAIN) {
+    parked.wait.n = mode;
+    fluv__park_join(&parked, &lock->line);
+  }
+  fluv__guard_unlock(&lock->guard);
+  if (err == FLUV_EDEADLK)
+    fluv__hold_complain(held, loc, LOCKED_TWICE);
+  if (err != FLUV_EAGAIN)
+    return err;
+  err = (int) fluv__park(&parked, &lock->guard, timeout_ms);
+  return end_blocking(lock, mode, err, loc);
+}
+
+int fluv_rwlock_read_blocking_loc(fluv_rwlock_t* lock,
+                                  uint64_t timeout_ms,
+                                  const fluv_loc_t* loc) {
+  return take_blocking(lock, READ, timeout_ms, loc);
+}
+
+int fluv_rwlock_write_blocking_loc(fluv_rwlock_t* lock,
+                                   uint64_t timeout_ms,
+                                   const fluv_loc_t* loc) {
+  return take_blocking(lock, WRITE, timeout_ms, loc);
+}
+
+int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  fluv__wakes_t wakes;
+  bool held;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&lock->guard);
+  held = lock->readers > 0;
+  if (fluv__likely(held))
+    count_out(lock, READ, &wakes);
+  fluv__guard_unlock(&lock->guard);
+  fluv__wakes_send(&wakes);
+  if (fluv__likely(held))
+    return 0;
+  fluv__hold_complain(NULL, loc, "an rwlock that nobody reads is unlocked");
+  return FLUV_EPERM;
+}
+
+/* Give up writing, for reading or for nothing. */
+static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
+  const fluv_loc_t* held = NULL;
+  fluv__wakes_t wakes;
+  bool allowed;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&lock->guard);
+  allowed = lock->writing && fluv__hold_is_by(&lock->hold, fluv__hold_self());
+  if (fluv__likely(allowed)) {
+    fluv__hold_end(&lock->hold);
+    lock->readers += read ? 1 : 0;
+    count_out(lock, WRITE, &wakes);
+  } else {
+    held = lock->hold.loc;
+  }
+  fluv__guard_unlock(&lock->guard);
+  fluv__wakes_send(&wakes);
+  if (fluv__likely(allowed))
+    return 0;
+  fluv__hold_complain(held,
+                      loc,
+                      held == NULL ? "an rwlock that nobody writes is unlocked"
+                                   : "an rwlock is unlocked by somebody else");
+  return FLUV_EPERM;
+}
+
+int fluv_rwlock_unlock_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  return end_writing(lock, false, loc);
+}
+
+int fluv_rwlock_downgrade_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  return end_writing(lock, true, loc);
+}
