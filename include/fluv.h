@@ -40,6 +40,12 @@ extern "C" {
 #include "fluv/notify.h"    /* a wake without a value */
 #include "fluv/barrier.h"   /* all go on together */
 #include "fluv/semaphore.h" /* permits */
+#include "fluv/watch.h"     /* a value and its changes */
+#include "fluv/broadcast.h" /* every receiver gets every message */
+#include "fluv/condvar.h"   /* wait under a mutex */
+#include "fluv/once.h"      /* a value made by the first */
+#include "fluv/token.h"     /* many are told to stop */
+#include "fluv/tracker.h"   /* wait until all work is done */
 #include "fluv/stream.h"    /* read, write, close */
 #include "fluv/tcp.h"       /* listen, accept, connect */
 #undef FLUV_H_INSIDE

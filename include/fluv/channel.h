@@ -6,12 +6,13 @@
  *
  * The channel ends in one of two ways. Without senders, permits and sends that
  * wait, the receiver drains it and then gets FLUV_ECLOSED. Closed by the
- * receiver, it refuses new messages, but what was sent, and what a permit still
- * sends, can be received.
+ * receiver, it refuses new messages, but what was sent, and what a permit
+ * still sends, can be received.
  *
- * Senders may be used on any thread, by several at once. A receiver may be used
- * on any thread, but by one at a time: clone it for more. Messages of one sender
- * arrive in order. A handle must stay until the futures made with it have ended.
+ * Senders may be used on any thread, by several at once. A receiver may be
+ * used on any thread, but by one at a time: clone it for more. Messages of one
+ * sender arrive in order. A handle must stay until the futures made with it
+ * have ended.
  */
 #ifndef FLUV_CHANNEL_H
 #define FLUV_CHANNEL_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* RwLock: many readers or one writer, first come, first served.
  *
- * A writer in line holds back the readers behind it, so that it is not starved. A
- * task that reads and asks to read again behind it waits for ever.
+ * A writer in line holds back the readers behind it, so that it is not
+ * starved. A task that reads and asks to read again behind it waits for ever.
  */
 #ifndef FLUV_RWLOCK_H
 #define FLUV_RWLOCK_H

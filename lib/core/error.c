@@ -30,7 +30,7 @@ static const struct {
   { FLUV_EDEADLK, "EDEADLK", "nothing is left that could end the wait" },
   { FLUV_ESTACK, "ESTACK", "no stack could be mapped for a task" },
   { FLUV_ECLOSED, "ECLOSED", "the channel or lock is closed" },
-  { FLUV_ELAGGED, "ELAGGED", "messages were overwritten before they were read" },
+  { FLUV_ELAGGED, "ELAGGED", "messages were overwritten unread" },
 };
 
 /* libuv's own functions leak a text for each unknown number: these list the

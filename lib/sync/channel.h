@@ -26,7 +26,7 @@
  * The end. Nobody can send any more (`closed`, or no senders and none in line),
  * nothing is promised, nothing is in the ring: then receivers get FLUV_ECLOSED.
  *
- * A sender, a receiver and a weak sender are all pointers to this. `refs` counts
+ * A sender, a receiver and a weak sender all point to this. `refs` counts
  * them, permits and futures in line.
  */
 #ifndef FLUV_SYNC_CHANNEL_H

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Condition variable: a line, and for each wait a lock future of the mutex.
+ *
+ *   in line --(notified, or cancelled)--> locking --(locked)--> done
+ *
+ * The lock future is made with the wait, so that locking again needs no memory.
+ * It is started in the name of the task that waits, and is not cancelled with
+ * the wait; only if the wait is dropped is nobody there to hold the mutex.
+ */
+#include "core/hold.h"
+#include "sync/wait.h"
+
+struct fluv_condvar {
+  fluv__guard_t guard;
+  fluv__list_t line;
+};
+
+typedef struct condvar_op {
+  fluv__sync_op_t sync;
+  fluv_condvar_t* cv;
+  fluv_mutex_t* mutex;
+  fluv__hold_t asks;   /* the task, as long as it is there */
+  fluv_future_t* lock; /* NULL once it has ended */
+  fluv__waiter_t waiter;
+  int64_t result;
+} condvar_op_t;
+
+/* What `asks` asks for: a notification, which no task holds. */
+static const fluv__hold_t notification = { .kind = "notification" };
+
+static void end(condvar_op_t* op) {
+  fluv__hold_end(&op->asks);
+  op->sync.base.flags &= (uint8_t) ~FLUV__HOLDS;
+  fluv__complete(&op->sync.base, op->result);
+}
+
+/* The lock future has ended: with the mutex, unless it was cancelled. */
+static void locked(condvar_op_t* op) {
+  fluv_loop_t* loop = op->sync.base.loop;
+  fluv__task_t* current = loop->current;
+  int64_t result = op->lock->result;
+
+  fluv__future_free(op->lock, op->sync.base.loc);
+  op->lock = NULL;
+  if (result == 0 && (op->sync.base.flags & FLUV__MUTE)) {
+    loop->current = op->asks.task;
+    (void) fluv_mutex_unlock_loc(op->mutex, op->sync.base.loc);
+    loop->current = current;
+  } else if (result < 0 && op->result >= 0) {
+    op->result = result;
+  }
+  end(op);
+}
+
+static void on_locked(fluv__waiter_t* waiter, fluv_future_t* f) {
+  (void) f;
+  locked(fluv__container_of(waiter, condvar_op_t, waiter));
+}
+
+/* The waiting is over with `result`: lock the mutex again. */
+static void lock_again(condvar_op_t* op, int64_t result) {
+  fluv_loop_t* loop = op->sync.base.loop;
+  fluv__task_t* current = loop->current;
+  bool done;
+
+  op->result = result;
+  op->sync.base.flags |= FLUV__HOLDS;
+  if (op->sync.base.flags & FLUV__MUTE) {
+    fluv__drop(op->lock, op->sync.base.loc);
+    op->lock = NULL;
+    end(op);
+    return;
+  }
+  op->waiter.wake = on_locked;
+  loop->current = op->asks.task;
+  done = !fluv__start_and_wait(op->lock, &op->waiter);
+  loop->current = current;
+  if (done)
+    locked(op);
+}
+
+static void condvar_arrive(fluv__inbox_node_t* node) {
+  condvar_op_t* op = (condvar_op_t*) fluv__sync_op_arrive(node);
+  bool refuses = fluv__sync_op_refuses(&op->sync);
+
+  if (refuses)
+    fluv_condvar_notify_one(op->cv);
+  lock_again(op, refuses ? FLUV_ECANCELED : 0);
+}
+
+static bool withdraw(condvar_op_t* op) {
+  bool left;
+
+  fluv__guard_lock(&op->cv->guard);
+  left = fluv__sync_op_withdraw(&op->sync);
+  fluv__guard_unlock(&op->cv->guard);
+  return left;
+}
+
+static void condvar_start(fluv_future_t* f) {
+  condvar_op_t* op = (condvar_op_t*) f;
+  int err;
+
+  op->asks.kind = "condvar";
+  op->asks.of = &notification;
+  fluv__hold_begin(&op->asks, f->loop->current, f->loc);
+  /* In line first: who gets the mutex may notify at once. */
+  fluv__guard_lock(&op->cv->guard);
+  fluv__sync_op_join(&op->sync, &op->cv->line, condvar_arrive);
+  fluv__guard_unlock(&op->cv->guard);
+  err = fluv_mutex_unlock_loc(op->mutex, f->loc);
+  if (err == 0 || !withdraw(op))
+    return;
+  op->result = err;
+  fluv__drop(op->lock, f->loc);
+  op->lock = NULL;
+  end(op);
+}
+
+static void condvar_cancel(fluv_future_t* f) {
+  condvar_op_t* op = (condvar_op_t*) f;
+
+  if (withdraw(op))
+    lock_again(op, FLUV_ECANCELED);
+  else if (op->lock != NULL && op->lock->waiter != NULL &&
+           (f->flags & FLUV__MUTE))
+    fluv__cancel(op->lock);
+}
+
+static void condvar_release(fluv_future_t* f) {
+  condvar_op_t* op = (condvar_op_t*) f;
+
+  (void) withdraw(op);
+  fluv__hold_end(&op->asks);
+  if (op->lock != NULL)
+    fluv__drop(op->lock, f->loc);
+}
+
+static const fluv__ops_t condvar_ops = {
+  .kind = "condvar wait",
+  .start = condvar_start,
+  .cancel = condvar_cancel,
+  .release = condvar_release,
+};
+
+int fluv_condvar_new(fluv_condvar_t** out_cv) {
+  fluv_condvar_t* cv;
+
+  if (out_cv == NULL)
+    return FLUV_EINVAL;
+  cv = fluv__calloc(1, sizeof(*cv));
+  if (cv == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&cv->guard);
+  fluv__list_init(&cv->line);
+  *out_cv = cv;
+  return 0;
+}
+
+void fluv_condvar_free(fluv_condvar_t* cv) {
+  if (cv == NULL)
+    return;
+  fluv__guard_lock(&cv->guard);
+  fluv__line_check_empty(&cv->line, "condvar");
+  fluv__guard_unlock(&cv->guard);
+  fluv__guard_deinit(&cv->guard);
+  fluv__free(cv);
+}
+
+fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
+                                     fluv_mutex_t* mutex,
+                                     const fluv_loc_t* loc) {
+  condvar_op_t* op;
+
+  if (cv == NULL || mutex == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  op = (condvar_op_t*) fluv__sync_op_new(&condvar_ops, sizeof(*op), loc);
+  if (op == NULL)
+    return fluv__future_none();
+  op->lock = fluv_mutex_lock_loc(mutex, loc);
+  if (op->lock->state == FLUV__DONE) {
+    fluv__future_free(&op->sync.base, loc);
+    return fluv__future_none();
+  }
+  fluv__take(op->lock, op->sync.base.loop, loc);
+  op->cv = cv;
+  op->mutex = mutex;
+  op->asks.task = NULL;
+  op->asks.loc = NULL;
+  op->sync.base.flags |= FLUV__HOLDS;
+  return &op->sync.base;
+}
+
+void fluv_condvar_notify_one(fluv_condvar_t* cv) {
+  fluv__wakes_t wakes;
+  fluv__wait_t* wait;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&cv->guard);
+  while ((wait = fluv__line_first(&cv->line)) != NULL)
+    if (fluv__wait_give(wait, 0, &wakes))
+      break;
+  fluv__guard_unlock(&cv->guard);
+  fluv__wakes_send(&wakes);
+}
+
+void fluv_condvar_notify_all(fluv_condvar_t* cv) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&cv->guard);
+  fluv__line_give_all(&cv->line, 0, &wakes);
+  fluv__guard_unlock(&cv->guard);
+  fluv__wakes_send(&wakes);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Once: EMPTY --(the first comes)--> RUNNING --(its task has a value)--> SET
+ *          ^--------(it failed: the next in line is woken)----/
+ *
+ * Whoever is woken looks at the state for itself: it may find the value, or its
+ * own turn to make it.
+ */
+#include "sync/wait.h"
+
+enum {
+  EMPTY,
+  RUNNING,
+  SET
+};
+
+struct fluv_once {
+  fluv__guard_t guard;
+  fluv__list_t line;      /* would make the value, if need be */
+  fluv__list_t wait_line; /* would not */
+  int64_t value;
+  int state;
+};
+
+typedef struct once_op {
+  fluv__sync_op_t sync;
+  fluv_once_t* once;
+  fluv_task_fn fn; /* NULL: only waits */
+  void* arg;
+  fluv_future_t* task; /* makes the value */
+  fluv__waiter_t waiter;
+} once_op_t;
+
+/* Under the guard: it is somebody else's turn to make the value. */
+static void wake_next(fluv_once_t* once, fluv__wakes_t* wakes) {
+  fluv__wait_t* wait;
+
+  while ((wait = fluv__line_first(&once->line)) != NULL)
+    if (fluv__wait_give(wait, 0, wakes))
+      return;
+}
+
+/* Under the guard. */
+static void set(fluv_once_t* once, int64_t value, fluv__wakes_t* wakes) {
+  once->state = SET;
+  once->value = value;
+  fluv__line_give_all(&once->line, 0, wakes);
+  fluv__line_give_all(&once->wait_line, 0, wakes);
+}
+
+/* Our task has a value, or has failed. */
+static void finish(fluv_once_t* once, int64_t result) {
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&once->guard);
+  if (result >= 0) {
+    set(once, result, &wakes);
+  } else {
+    once->state = EMPTY;
+    wake_next(once, &wakes);
+  }
+  fluv__guard_unlock(&once->guard);
+  fluv__wakes_send(&wakes);
+}
+
+static void task_ended(once_op_t* op) {
+  int64_t result = op->task->result;
+
+  fluv__future_free(op->task, op->sync.base.loc);
+  op->task = NULL;
+  op->sync.base.flags &= (uint8_t) ~FLUV__HOLDS;
+  finish(op->once, result);
+  fluv__complete(&op->sync.base, result);
+}
+
+static void on_task_end(fluv__waiter_t* waiter, fluv_future_t* f) {
+  (void) f;
+  task_ended(fluv__container_of(waiter, once_op_t, waiter));
+}
+
+static void run_task(once_op_t* op) {
+  fluv_future_t* f = &op->sync.base;
+
+  op->task = fluv_spawn_loc(op->fn, op->arg, NULL, f->loc);
+  fluv__take(op->task, f->loop, f->loc);
+  f->flags |= FLUV__HOLDS;
+  op->waiter.wake = on_task_end;
+  if (!fluv__start_and_wait(op->task, &op->waiter))
+    task_ended(op);
+}
+
+static void once_arrive(fluv__inbox_node_t* node);
+
+/* Under the guard: the value, or FLUV_EAGAIN: it waits; or FLUV_EALREADY: it is
+ * its turn to make the value. */
+static int64_t look(once_op_t* op) {
+  fluv_once_t* once = op->once;
+
+  if (once->state == SET)
+    return once->value;
+  if (once->state == EMPTY && op->fn != NULL) {
+    once->state = RUNNING;
+    return FLUV_EALREADY;
+  }
+  fluv__sync_op_join(&op->sync,
+                     op->fn != NULL ? &once->line : &once->wait_line,
+                     once_arrive);
+  return FLUV_EAGAIN;
+}
+
+static void go_on(once_op_t* op, int64_t result) {
+  if (result == FLUV_EALREADY)
+    run_task(op);
+  else if (result != FLUV_EAGAIN)
+    fluv__complete(&op->sync.base, result);
+}
+
+static void once_arrive(fluv__inbox_node_t* node) {
+  once_op_t* op = (once_op_t*) fluv__sync_op_arrive(node);
+  fluv_once_t* once = op->once;
+  int64_t result = FLUV_ECANCELED;
+  fluv__wakes_t wakes;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&once->guard);
+  if (!fluv__sync_op_refuses(&op->sync))
+    result = look(op);
+  else if (once->state == EMPTY)
+    wake_next(once, &wakes);
+  fluv__guard_unlock(&once->guard);
+  fluv__wakes_send(&wakes);
+  go_on(op, result);
+}
+
+static void once_start(fluv_future_t* f) {
+  once_op_t* op = (once_op_t*) f;
+  int64_t result;
+
+  fluv__guard_lock(&op->once->guard);
+  result = look(op);
+  fluv__guard_unlock(&op->once->guard);
+  go_on(op, result);
+}
+
+static void once_cancel(fluv_future_t* f) {
+  once_op_t* op = (once_op_t*) f;
+
+  if (op->task != NULL)
+    fluv__cancel(op->task);
+  else
+    fluv__sync_cancel(f);
+}
+
+static void once_mute(fluv_future_t* f) {
+  once_op_t* op = (once_op_t*) f;
+
+  if (op->task != NULL)
+    fluv__mute(op->task);
+}
+
+/* The loop goes: if our task was making the value, it will not. */
+static void once_release(fluv_future_t* f) {
+  once_op_t* op = (once_op_t*) f;
+
+  if (op->task != NULL)
+    finish(op->once, FLUV_ECANCELED);
+  else
+    fluv__sync_release(f);
+}
+
+static const fluv__ops_t once_ops = {
+  .kind = "once",
+  .start = once_start,
+  .cancel = once_cancel,
+  .mute = once_mute,
+  .release = once_release,
+};
+
+int fluv_once_new(fluv_once_t** out_once) {
+  fluv_once_t* once;
+
+  if (out_once == NULL)
+    return FLUV_EINVAL;
+  once = fluv__calloc(1, sizeof(*once));
+  if (once == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&once->guard);
+  fluv__list_init(&once->line);
+  fluv__list_init(&once->wait_line);
+  *out_once = once;
+  return 0;
+}
+
+void fluv_once_free(fluv_once_t* once) {
+  if (once == NULL)
+    return;
+  fluv__guard_lock(&once->guard);
+  fluv__line_check_empty(&once->line, "once");
+  fluv__line_check_empty(&once->wait_line, "once");
+  if (once->state == RUNNING)
+    fluv__die("a once is freed while its value is being made");
+  fluv__guard_unlock(&once->guard);
+  fluv__guard_deinit(&once->guard);
+  fluv__free(once);
+}
+
+static fluv_future_t* op_new(fluv_once_t* once,
+                             fluv_task_fn fn,
+                             void* arg,
+                             const fluv_loc_t* loc) {
+  once_op_t* op = (once_op_t*) fluv__sync_op_new(&once_ops, sizeof(*op), loc);
+
+  if (op == NULL)
+    return fluv__future_none();
+  op->once = once;
+  op->sync.guard = &once->guard;
+  op->fn = fn;
+  op->arg = arg;
+  op->task = NULL;
+  return &op->sync.base;
+}
+
+fluv_future_t* fluv_once_get_loc(fluv_once_t* once,
+                                 fluv_task_fn fn,
+                                 void* arg,
+                                 const fluv_loc_t* loc) {
+  if (once == NULL || fn == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  return op_new(once, fn, arg, loc);
+}
+
+fluv_future_t* fluv_once_wait_loc(fluv_once_t* once, const fluv_loc_t* loc) {
+  if (once == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  return op_new(once, NULL, NULL, loc);
+}
+
+int fluv_once_set(fluv_once_t* once, int64_t value) {
+  fluv__wakes_t wakes;
+  int err = 0;
+
+  if (value < 0)
+    return FLUV_EINVAL;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&once->guard);
+  if (once->state == EMPTY)
+    set(once, value, &wakes);
+  else
+    err = once->state == SET ? FLUV_EALREADY : FLUV_EBUSY;
+  fluv__guard_unlock(&once->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+int64_t fluv_once_try_get(fluv_once_t* once) {
+  int64_t value = FLUV_EAGAIN;
+
+  fluv__guard_lock(&once->guard);
+  if (once->state == SET)
+    value = once->value;
+  fluv__guard_unlock(&once->guard);
+  return value;
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/* Watch: a value, its version, and a line of those who wait for another.
+ *
+ * Every change counts the version up and wakes all; each looks for itself. A
+ * sender is a pointer to the watch; a receiver has a struct of its own with the
+ * version it has seen. `refs` counts the ends and the futures in line.
+ */
+#include <string.h>
+
+#include "sync/wait.h"
+
+typedef struct watch {
+  fluv__guard_t guard;
+  fluv__list_t line;
+  fluv__list_t closed_line;
+  size_t senders;
+  size_t receivers;
+  size_t refs;
+  uint64_t version;
+  size_t size;
+  max_align_t value[];
+} watch_t;
+
+struct fluv_watch_rx {
+  watch_t* watch;
+  uint64_t seen;
+};
+
+typedef struct watch_op {
+  fluv__sync_op_t sync;
+  watch_t* watch;
+  fluv_watch_rx_t* rx; /* NULL: waits until it is closed */
+  bool (*wanted)(const void* value, void* arg);
+  void* arg;
+  void* out;
+} watch_op_t;
+
+#define watch_of(tx) ((watch_t*) (void*) (tx))
+
+/* Drop a reference and let the guard go. */
+static void unref_unlock(watch_t* watch) {
+  bool last = --watch->refs == 0;
+
+  fluv__guard_unlock(&watch->guard);
+  if (!last)
+    return;
+  fluv__guard_deinit(&watch->guard);
+  fluv__free(watch);
+}
+
+/* Under the guard: 0, FLUV_EAGAIN or FLUV_ECLOSED. What was looked at counts as
+ * seen if it ends the wait. */
+static int look(watch_t* watch, fluv_watch_rx_t* rx, const watch_op_t* op) {
+  bool good = op != NULL && op->wanted != NULL
+                  ? op->wanted(watch->value, op->arg)
+                  : rx->seen != watch->version;
+
+  if (!good)
+    return watch->senders > 0 ? FLUV_EAGAIN : FLUV_ECLOSED;
+  rx->seen = watch->version;
+  if (op != NULL && op->out != NULL)
+    memcpy(op->out, watch->value, watch->size);
+  return 0;
+}
+
+static void changed_arrive(fluv__inbox_node_t* node);
+
+/* Under the guard. */
+static int look_or_wait(watch_op_t* op) {
+  int err = look(op->watch, op->rx, op);
+
+  if (err == FLUV_EAGAIN) {
+    op->watch->refs++;
+    fluv__sync_op_join(&op->sync, &op->watch->line, changed_arrive);
+  }
+  return err;
+}
+
+static void changed_arrive(fluv__inbox_node_t* node) {
+  watch_op_t* op = (watch_op_t*) fluv__sync_op_arrive(node);
+  int err = FLUV_ECANCELED;
+
+  fluv__guard_lock(&op->watch->guard);
+  if (!fluv__sync_op_refuses(&op->sync))
+    err = look_or_wait(op);
+  unref_unlock(op->watch);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(&op->sync.base, err);
+}
+
+static void changed_start(fluv_future_t* f) {
+  watch_op_t* op = (watch_op_t*) f;
+  int err;
+
+  fluv__guard_lock(&op->watch->guard);
+  err = look_or_wait(op);
+  fluv__guard_unlock(&op->watch->guard);
+  if (err != FLUV_EAGAIN)
+    fluv__complete(f, err);
+}
+
+static bool withdraw(fluv_future_t* f) {
+  watch_op_t* op = (watch_op_t*) f;
+
+  fluv__guard_lock(&op->watch->guard);
+  if (!fluv__sync_op_withdraw(&op->sync)) {
+    fluv__guard_unlock(&op->watch->guard);
+    return false;
+  }
+  unref_unlock(op->watch);
+  return true;
+}
+
+static void watch_cancel(fluv_future_t* f) {
+  if (withdraw(f))
+    fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void watch_release(fluv_future_t* f) {
+  (void) withdraw(f);
+}
+
+static const fluv__ops_t changed_ops = {
+  .kind = "watch changed",
+  .start = changed_start,
+  .cancel = watch_cancel,
+  .release = watch_release,
+};
+
+static void closed_arrive(fluv__inbox_node_t* node) {
+  watch_op_t* op = (watch_op_t*) fluv__sync_op_arrive(node);
+
+  fluv__guard_lock(&op->watch->guard);
+  unref_unlock(op->watch);
+  fluv__complete(&op->sync.base,
+                 fluv__sync_op_refuses(&op->sync) ? FLUV_ECANCELED : 0);
+}
+
+static void closed_start(fluv_future_t* f) {
+  watch_op_t* op = (watch_op_t*) f;
+  bool closed;
+
+  fluv__guard_lock(&op->watch->guard);
+  closed = op->watch->receivers == 0;
+  if (!closed) {
+    op->watch->refs++;
+    fluv__sync_op_join(&op->sync, &op->watch->closed_line, closed_arrive);
+  }
+  fluv__guard_unlock(&op->watch->guard);
+  if (closed)
+    fluv__complete(f, 0);
+}
+
+static const fluv__ops_t closed_ops = {
+  .kind = "watch closed",
+  .start = closed_start,
+  .cancel = watch_cancel,
+  .release = watch_release,
+};
+
+/* A receiver that has seen `seen`, or the present version if that is NULL. */
+static int rx_new(watch_t* watch,
+                  const uint64_t* seen,
+                  fluv_watch_rx_t** out_rx) {
+  fluv_watch_rx_t* rx;
+
+  if (out_rx == NULL)
+    return FLUV_EINVAL;
+  rx = fluv__malloc(sizeof(*rx));
+  if (rx == NULL)
+    return FLUV_ENOMEM;
+  rx->watch = watch;
+  fluv__guard_lock(&watch->guard);
+  rx->seen = seen != NULL ? *seen : watch->version;
+  watch->receivers++;
+  watch->refs++;
+  fluv__guard_unlock(&watch->guard);
+  *out_rx = rx;
+  return 0;
+}
+
+int fluv_watch_new(size_t value_size,
+                   const void* value,
+                   fluv_watch_tx_t** out_tx,
+                   fluv_watch_rx_t** out_rx) {
+  watch_t* watch;
+  int err;
+
+  if (value_size == 0 || value_size > SIZE_MAX / 2 || value == NULL ||
+      out_tx == NULL || out_rx == NULL)
+    return FLUV_EINVAL;
+  watch = fluv__calloc(1, sizeof(*watch) + value_size);
+  if (watch == NULL)
+    return FLUV_ENOMEM;
+  fluv__guard_init(&watch->guard);
+  fluv__list_init(&watch->line);
+  fluv__list_init(&watch->closed_line);
+  watch->senders = 1;
+  watch->refs = 1;
+  watch->size = value_size;
+  memcpy(watch->value, value, value_size);
+  err = rx_new(watch, NULL, out_rx);
+  if (err != 0) {
+    fluv__guard_deinit(&watch->guard);
+    fluv__free(watch);
+    return err;
+  }
+  *out_tx = (fluv_watch_tx_t*) (void*) watch;
+  return 0;
+}
+
+fluv_watch_tx_t* fluv_watch_tx_clone(fluv_watch_tx_t* tx) {
+  watch_t* watch = watch_of(tx);
+
+  fluv__guard_lock(&watch->guard);
+  watch->senders++;
+  watch->refs++;
+  fluv__guard_unlock(&watch->guard);
+  return tx;
+}
+
+void fluv_watch_tx_free(fluv_watch_tx_t* tx) {
+  watch_t* watch = watch_of(tx);
+  fluv__wakes_t wakes;
+
+  if (tx == NULL)
+    return;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&watch->guard);
+  if (--watch->senders == 0)
+    fluv__line_give_all(&watch->line, 0, &wakes);
+  unref_unlock(watch);
+  fluv__wakes_send(&wakes);
+}
+
+int fluv_watch_subscribe(fluv_watch_tx_t* tx, fluv_watch_rx_t** out_rx) {
+  return tx == NULL ? FLUV_EINVAL : rx_new(watch_of(tx), NULL, out_rx);
+}
+
+int fluv_watch_rx_clone(fluv_watch_rx_t* rx, fluv_watch_rx_t** out_rx) {
+  return rx == NULL ? FLUV_EINVAL : rx_new(rx->watch, &rx->seen, out_rx);
+}
+
+void fluv_watch_rx_free(fluv_watch_rx_t* rx) {
+  fluv__wakes_t wakes;
+  watch_t* watch;
+
+  if (rx == NULL)
+    return;
+  watch = rx->watch;
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&watch->guard);
+  if (--watch->receivers == 0)
+    fluv__line_give_all(&watch->closed_line, 0, &wakes);
+  unref_unlock(watch);
+  fluv__wakes_send(&wakes);
+  fluv__free(rx);
+}
+
+/* Set the value; `only_seen`: if there is anybody to see it. */
+static int set(watch_t* watch,
+               const void* value,
+               void* out_old,
+               bool only_seen) {
+  fluv__wakes_t wakes;
+  int err = 0;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&watch->guard);
+  if (only_seen && watch->receivers == 0) {
+    err = FLUV_ECLOSED;
+  } else {
+    if (out_old != NULL)
+      memcpy(out_old, watch->value, watch->size);
+    memcpy(watch->value, value, watch->size);
+    watch->version++;
+    fluv__line_give_all(&watch->line, 0, &wakes);
+  }
+  fluv__guard_unlock(&watch->guard);
+  fluv__wakes_send(&wakes);
+  return err;
+}
+
+int fluv_watch_send(fluv_watch_tx_t* tx, const void* value) {
+  return set(watch_of(tx), value, NULL, true);
+}
+
+void fluv_watch_replace(fluv_watch_tx_t* tx, const void* value, void* out_old) {
+  (void) set(watch_of(tx), value, out_old, false);
+}
+
+bool fluv_watch_modify(fluv_watch_tx_t* tx,
+                       bool (*fn)(void* value, void* arg),
+                       void* arg) {
+  watch_t* watch = watch_of(tx);
+  fluv__wakes_t wakes;
+  bool changed;
+
+  fluv__wakes_init(&wakes);
+  fluv__guard_lock(&watch->guard);
+  changed = fn(watch->value, arg);
+  if (changed) {
+    watch->version++;
+    fluv__line_give_all(&watch->line, 0, &wakes);
+  }
+  fluv__guard_unlock(&watch->guard);
+  fluv__wakes_send(&wakes);
+  return changed;
+}
+
+static fluv_future_t* op_new(const fluv__ops_t* ops,
+                             watch_t* watch,
+                             fluv_watch_rx_t* rx,
+                             const fluv_loc_t* loc) {
+  watch_op_t* op = (watch_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
+
+  if (fluv__unlikely(op == NULL))
+    return fluv__future_none();
+  op->watch = watch;
+  op->rx = rx;
+  op->wanted = NULL;
+  op->out = NULL;
+  return &op->sync.base;
+}
+
+fluv_future_t* fluv_watch_closed_loc(fluv_watch_tx_t* tx,
+                                     const fluv_loc_t* loc) {
+  if (tx == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  return op_new(&closed_ops, watch_of(tx), NULL, loc);
+}
+
+fluv_future_t* fluv_watch_changed_loc(fluv_watch_rx_t* rx,
+                                      const fluv_loc_t* loc) {
+  if (rx == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  return op_new(&changed_ops, rx->watch, rx, loc);
+}
+
+fluv_future_t* fluv_watch_wait_for_loc(fluv_watch_rx_t* rx,
+                                       bool (*wanted)(const void* value,
+                                                      void* arg),
+                                       void* arg,
+                                       void* out_value,
+                                       const fluv_loc_t* loc) {
+  fluv_future_t* f;
+
+  if (rx == NULL || wanted == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  f = op_new(&changed_ops, rx->watch, rx, loc);
+  if (f->ops == &changed_ops) {
+    ((watch_op_t*) f)->wanted = wanted;
+    ((watch_op_t*) f)->arg = arg;
+    ((watch_op_t*) f)->out = out_value;
+  }
+  return f;
+}
+
+size_t fluv_watch_count_receivers(fluv_watch_tx_t* tx) {
+  watch_t* watch = watch_of(tx);
+  size_t n;
+
+  fluv__guard_lock(&watch->guard);
+  n = watch->receivers;
+  fluv__guard_unlock(&watch->guard);
+  return n;
+}
+
+void fluv_watch_get(fluv_watch_rx_t* rx, void* out_value) {
+  watch_t* watch = rx->watch;
+
+  fluv__guard_lock(&watch->guard);
+  memcpy(out_value, watch->value, watch->size);
+  fluv__guard_unlock(&watch->guard);
+}
+
+bool fluv_watch_get_and_see(fluv_watch_rx_t* rx, void* out_value) {
+  watch_t* watch = rx->watch;
+  bool changed;
+
+  fluv__guard_lock(&watch->guard);
+  memcpy(out_value, watch->value, watch->size);
+  changed = rx->seen != watch->version;
+  rx->seen = watch->version;
+  fluv__guard_unlock(&watch->guard);
+  return changed;
+}
+
+int fluv_watch_has_changed(fluv_watch_rx_t* rx) {
+  watch_t* watch = rx->watch;
+  int result;
+
+  fluv__guard_lock(&watch->guard);
+  if (rx->seen != watch->version)
+    result = 1;
+  else
+    result = watch->senders > 0 ? 0 : FLUV_ECLOSED;
+  fluv__guard_unlock(&watch->guard);
+  return result;
+}
+
+int fluv_watch_changed_blocking(fluv_watch_rx_t* rx, uint64_t timeout_ms) {
+  watch_t* watch = rx->watch;
+  fluv__parked_t parked;
+  int err = fluv__may_block();
+
+  if (err != 0)
+    return err;
+  fluv__guard_lock(&watch->guard);
+  err = look(watch, rx, NULL);
+  if (err == FLUV_EAGAIN)
+    fluv__park_join(&parked, &watch->line);
+  fluv__guard_unlock(&watch->guard);
+  if (err != FLUV_EAGAIN)
+    return err;
+  err = (int) fluv__park(&parked, &watch->guard, timeout_ms);
+  if (err != 0)
+    return err;
+  /* It was woken by a change, or because no sender is left. */
+  fluv__guard_lock(&watch->guard);
+  err = look(watch, rx, NULL);
+  fluv__guard_unlock(&watch->guard);
+  return err;
+}
