@@ -34,6 +34,8 @@ extern "C" {
 #include "fluv/scope.h"   /* children that end with the block */
 #include "fluv/time.h"    /* sleep, interval, the test clock */
 #include "fluv/semaphore.h" /* permits */
+#include "fluv/blocking.h" /* work that blocks, on the thread pool */
+#include "fluv/watchdog.h" /* who keeps a loop from turning */
 #include "fluv/stream.h"  /* read, write, close */
 #include "fluv/tcp.h"     /* listen, accept, connect */
 #undef FLUV_H_INSIDE
