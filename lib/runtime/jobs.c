@@ -33,6 +33,8 @@ enum {
 typedef struct runner {
   uv_work_t req;
   struct runner* next; /* in pool.spare */
+  fluv__job_t* job;    /* that it runs */
+  uint64_t since;      /* ns; when that began */
 } runner_t;
 
 uint64_t fluv__jobs_patience = NS_PER_S;
@@ -41,10 +43,9 @@ uint64_t fluv__jobs_patience = NS_PER_S;
 static struct {
   pthread_mutex_t lock;
   bool open;
-  fluv__list_t queue;   /* FIFO of jobs */
-  fluv__list_t running; /* jobs */
+  fluv__list_t queue; /* FIFO of jobs */
   size_t queued;
-  size_t running_count;
+  size_t running;
   size_t abandoned;
   size_t most_queued;
   size_t limit;
@@ -56,6 +57,7 @@ static struct {
    * time, and never waited on. */
   uv_loop_t uv;
   runner_t* all;
+  size_t all_count;
   runner_t* spare;
   size_t spare_count;
   /* Jobs wait, and all slots are taken: since when (ns)? 0: they do not. */
@@ -105,6 +107,7 @@ static void submit_runner(void) {
   pool.spare = runner->next;
   pool.spare_count--;
   pool.runners++;
+  runner->since = 0;
   uv_queue_work(&pool.uv, &runner->req, run_jobs, on_ended); /* cannot fail */
 }
 
@@ -132,7 +135,7 @@ static size_t count_threads(void) {
 static void forget(void) {
   pthread_mutex_init(&pool.lock, NULL);
   pool.open = false;
-  pool.queued = pool.running_count = pool.abandoned = pool.runners = 0;
+  pool.queued = pool.running = pool.abandoned = pool.runners = 0;
   pool.full_since = 0;
   pool.watched = pool.watch.listed = false;
 }
@@ -154,11 +157,11 @@ static int open_pool(void) {
     fluv__free(pool.all);
     return err;
   }
+  pool.all_count = count;
   pool.spare = NULL;
   for (pool.spare_count = 0; pool.spare_count < count;)
     on_ended(&pool.all[pool.spare_count].req, 0);
   fluv__list_init(&pool.queue);
-  fluv__list_init(&pool.running);
   if (!registered)
     pthread_atfork(NULL, NULL, forget);
   registered = true;
@@ -177,20 +180,20 @@ typedef struct named {
  * Returns how many; the first of them are filled in. */
 static size_t find_running(const fluv_loop_t* loop, named_t named[MOST_NAMED]) {
   uint64_t now = coarse_now();
-  fluv__list_t* it;
   size_t count = 0;
+  size_t i;
 
-  fluv__list_foreach (it, &pool.running) {
-    const fluv__job_t* job = fluv__container_of(it, fluv__job_t, link);
+  for (i = 0; pool.open && i < pool.all_count; i++) {
+    const fluv__job_t* job = pool.all[i].job;
 
-    if (loop != NULL && (job->loop != loop || !job->abandoned))
+    if (job == NULL || (loop != NULL && (job->loop != loop || !job->abandoned)))
       continue;
     if (count < MOST_NAMED) {
       named_t* one = &named[count];
 
       snprintf(one->name, sizeof(one->name), "%s", fluv__job_name(job));
       one->loc = job->loc;
-      one->ms = (now - job->since) / NS_PER_MS;
+      one->ms = (now - pool.all[i].since) / NS_PER_MS;
     }
     count++;
   }
@@ -261,7 +264,8 @@ static void unlink_queued(fluv__job_t* job) {
 }
 
 /* Under the lock: the runner's next job. NULL: the runner ends. */
-static fluv__job_t* take_job(bool first) {
+static fluv__job_t* take_job(runner_t* runner, uint64_t now) {
+  bool first = runner->since == 0;
   fluv__job_t* job;
 
   if (pool.queued == 0 || (pool.threads == 1 && !first)) {
@@ -274,14 +278,15 @@ static fluv__job_t* take_job(bool first) {
   job = fluv__container_of(pool.queue.next, fluv__job_t, link);
   unlink_queued(job);
   job->state = FLUV__JOB_RUNNING;
-  job->since = coarse_now();
-  fluv__list_append(&pool.running, &job->link);
-  pool.running_count++;
+  runner->job = job;
+  runner->since = now;
+  pool.running++;
   return job;
 }
 
 /* It has returned: the runner's next. */
-static fluv__job_t* end_job(fluv__job_t* job) {
+static fluv__job_t* end_job(runner_t* runner, fluv__job_t* job) {
+  uint64_t now = coarse_now();
   fluv__job_t* next;
 
   pthread_mutex_lock(&pool.lock);
@@ -292,11 +297,11 @@ static fluv__job_t* end_job(fluv__job_t* job) {
     pthread_mutex_lock(&pool.lock);
     pool.abandoned--;
   }
-  fluv__list_remove(&job->link);
   job->state = FLUV__JOB_RETURNED;
-  pool.running_count--;
+  runner->job = NULL;
+  pool.running--;
   pool.done++;
-  next = take_job(false);
+  next = take_job(runner, now);
   pthread_mutex_unlock(&pool.lock);
   return next;
 }
@@ -317,18 +322,19 @@ static void strand(fluv__job_t* job) {
 
 /* On a thread of the pool. */
 static void run_jobs(uv_work_t* req) {
+  runner_t* runner = fluv__container_of(req, runner_t, req);
+  uint64_t now = coarse_now();
   fluv__job_t* job;
   fluv__job_t* next;
 
-  (void) req;
   pthread_mutex_lock(&pool.lock);
-  job = take_job(true);
+  job = take_job(runner, now);
   pthread_mutex_unlock(&pool.lock);
   for (; job != NULL; job = next) {
     current = job;
     job->result = job->fn(job->arg);
     current = NULL;
-    next = end_job(job);
+    next = end_job(runner, job);
     if (fluv__inbox_post(&job->loop->inbox, &job->node) != 0)
       strand(job);
   }
@@ -441,7 +447,7 @@ int fluv_blocking_get_stats(fluv_blocking_stats_t* out_stats) {
   pthread_mutex_lock(&pool.lock);
   out_stats->queued = pool.queued;
   out_stats->most_queued = pool.most_queued;
-  out_stats->running = pool.running_count;
+  out_stats->running = pool.running;
   out_stats->abandoned = pool.abandoned;
   out_stats->done = pool.done;
   out_stats->pool_size = pool.open ? pool.threads : 0;

@@ -35,23 +35,23 @@ enum {
 };
 
 typedef struct fluv__job {
+  /* First what every job needs: it goes from core to core and back. */
+  fluv__list_t link;       /* in the queue */
   fluv__inbox_node_t node; /* node.run: it has arrived; frees it */
-  fluv__list_t link;       /* in a list of the pool's, until it has returned */
-  fluv_loop_t* loop;       /* home; the job holds a reference */
-  fluv_future_t* future;   /* of the home thread; NULL: abandoned */
   int64_t (*fn)(void* arg);
   void* arg;
-  void (*free_arg)(void* arg);
-  void (*drop_result)(int64_t result, void* arg);
-  const fluv_loc_t* loc;
-  int64_t result; /* RETURNED: the home thread's */
-  bool dropped;   /* likewise: drop_result() has been called */
-  uint64_t since; /* ns; when it began to run */
-  fluv__atomic_bool_t cancelled;
+  fluv_loop_t* loop;     /* home; the job holds a reference */
+  fluv_future_t* future; /* of the home thread; NULL: abandoned */
+  int64_t result;        /* RETURNED: the home thread's */
   /* Under the pool's lock: */
   uint8_t state;
   bool abandoned;
   bool stranded; /* its loop is closed and its owner is to free it */
+  bool dropped;  /* drop_result() was called; as the result */
+  fluv__atomic_bool_t cancelled;
+  void (*drop_result)(int64_t result, void* arg);
+  void (*free_arg)(void* arg);
+  const fluv_loc_t* loc;
   char name[FLUV__JOB_NAME];
 } fluv__job_t;
 
