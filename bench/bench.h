@@ -34,6 +34,7 @@ extern const bench_t bench_task_table[];
 extern const bench_t bench_future_table[];
 extern const bench_t bench_timer_table[];
 extern const bench_t bench_memory_table[];
+extern const bench_t bench_blocking_table[];
 extern const bench_t bench_uv_table[];
 
 typedef struct bench_clock {

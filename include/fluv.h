@@ -48,6 +48,10 @@ extern "C" {
 #include "fluv/tracker.h"   /* wait until all work is done */
 #include "fluv/stream.h"    /* read, write, close */
 #include "fluv/tcp.h"       /* listen, accept, connect */
+#include "fluv/blocking.h" /* work that blocks, on the thread pool */
+#include "fluv/watchdog.h" /* who keeps a loop from turning */
+#include "fluv/stream.h"  /* read, write, close */
+#include "fluv/tcp.h"     /* listen, accept, connect */
 #undef FLUV_H_INSIDE
 
 #ifdef __cplusplus

@@ -39,13 +39,21 @@ typedef struct fluv_loop_options {
    *  sleeps, in microseconds; default 20, FLUV_SPIN_NEVER: not at all. It
    *  does so only while that has paid lately, and not on a single core. */
   unsigned spin_us;
+  /** How long a task or a continuation may keep the loop from turning before
+   *  that is reported, in milliseconds: see fluv_watchdog_set_hook(). Default:
+   *  what FLUV_WATCHDOG_MS in the environment says, 0 for never; else 100 in
+   *  debug builds and never in others, under ThreadSanitizer or under
+   *  valgrind. FLUV_WATCHDOG_NEVER: never. */
+  unsigned watchdog_ms;
 } fluv_loop_options_t;
 
 /** For fluv_loop_options_t.spin_us: sleep at once. */
 #define FLUV_SPIN_NEVER (~0u)
+/** For fluv_loop_options_t.watchdog_ms: do not watch. */
+#define FLUV_WATCHDOG_NEVER (~0u)
 
 #define FLUV_LOOP_OPTIONS_INIT                                                 \
- { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0, 0 }
+ { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Run a program of our own: make a loop, run a task, close the loop.

@@ -73,7 +73,9 @@ bool fluv__look(fluv_loop_t* loop) {
   uint64_t now;
 
   look->slept = 0;
-  if (fluv__likely(look->recent == 0) || look->limit == 0)
+  /* A job's answer comes from a thread that is woken for it: that takes as
+   * long, and is faster done where this one has gone to sleep. */
+  if (fluv__likely(look->recent == 0) || look->limit == 0 || loop->jobs > 0)
     return false;
   look->recent--;
   now = uv_hrtime();

@@ -149,6 +149,7 @@ int fluv__loop_new(uv_loop_t* uv,
   loop->open_handles = OWN_HANDLES;
   loop->alt_stack = fluv__overflow_watch();
   ignore_sigpipe();
+  fluv__watchdog_begin(loop, options->watchdog_ms);
   *out_loop = loop;
   return 0;
 }
@@ -228,7 +229,10 @@ static void on_close_timer(uv_handle_t* handle) {
 }
 
 void fluv__loop_shut(fluv_loop_t* loop) {
+  fluv__watchdog_end(loop);
   fluv__inbox_close(&loop->inbox);
+  if (loop->jobs_left > 0)
+    loop->report_jobs(loop, "the loop ends without");
   loop->closing = true;
   fluv__overflow_unwatch(loop->alt_stack);
   uv_close(&loop->inbox.wakeup.uv.handle, on_close_wakeup);
@@ -257,7 +261,7 @@ int fluv_loop_close(void) {
 
   if (loop == NULL)
     return FLUV_ENOLOOP;
-  if (loop->draining || loop->blocking)
+  if (fluv__is_draining(loop) || loop->blocking)
     return FLUV_EBUSY; /* the caller itself is alive, or somebody's wait */
   fluv__loop_cancel_tasks(loop);
   for (round = 0; round < CLOSE_ROUNDS; round++) {

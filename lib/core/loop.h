@@ -2,7 +2,8 @@
 /* The loop: fluv's state beside one uv_loop_t.
  *
  * Everything in it belongs to the thread that attached it, except `inbox` and
- * `refs`, which any thread may touch. Lifetime: made by attach; closed by
+ * `refs`, which any thread may touch, and `beat` and `draining`, which any may
+ * read. Lifetime: made by attach; closed by
  * fluv_loop_close() when nothing of it is alive; freed when libuv has called
  * back for its four handles and the last promise has let go (refs).
  */
@@ -60,7 +61,7 @@ struct fluv_loop {
   void* main_sp;      /* the thread's stack while a task runs */
   fluv__fp_t fp;      /* floating-point control that tasks begin with */
   uint64_t next_id;
-  bool draining;
+  fluv__atomic_bool_t draining; /* by the watchdog, too */
   bool blocking; /* fluv_block_on() or fluv_run() is on the stack */
   bool idle_active;
   bool closing;
@@ -79,6 +80,13 @@ struct fluv_loop {
   bool alone;          /* nothing in the process could end the latter */
   bool wakeup_refd;
   fluv__list_t handles;
+  size_t jobs;       /* blocking work that somebody waits for */
+  size_t jobs_left;  /* and that nobody does any more */
+  bool winding_down; /* the latter keeps the loop alive, too */
+  /* Say which blocking work is left; set by whoever makes some. */
+  void (*report_jobs)(const fluv_loop_t* loop, const char* why);
+  struct fluv__watchdog* watchdog; /* NULL: none */
+  fluv__atomic_uint_t beat;        /* changes with each turn; any thread */
   uint64_t turn; /* loop iterations, counted in the check phase */
   fluv__turn_t bounds;
   const fluv_loc_t* drop_loc; /* of the fluv_drop() that is going on */
@@ -176,6 +184,23 @@ void fluv__wrong_thread(const fluv_loop_t* home,
                         const fluv_loc_t* made,
                         const fluv_loc_t* used) FLUV__NORETURN;
 
+/* Is what is ready being run just now? */
+static inline bool fluv__is_draining(const fluv_loop_t* loop) {
+  /* Relaxed: only the loop's thread writes it; the watchdog knows nothing for
+   * sure. */
+  return atomic_load_explicit(&loop->draining, memory_order_relaxed);
+}
+
+static inline void fluv__set_draining(fluv_loop_t* loop, bool draining) {
+  atomic_store_explicit(&loop->draining, draining, memory_order_relaxed);
+}
+
+/* Have the loop of this thread watched, and no longer. In lib/runtime: the one
+ * thing of a layer above that the core calls by name, since every loop is to
+ * have it without asking. */
+void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms);
+void fluv__watchdog_end(fluv_loop_t* loop);
+
 /* Make a future of size bytes, in state COLD with nothing set
  * but the base. NULL when memory has run out or there is no loop. */
 static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
@@ -232,7 +257,7 @@ static inline void fluv__ready_push(fluv_loop_t* loop, fluv_future_t* f) {
   else
     loop->ready_tail->next = f;
   loop->ready_tail = f;
-  if (fluv__unlikely(!loop->draining && !loop->idle_active))
+  if (fluv__unlikely(!fluv__is_draining(loop) && !loop->idle_active))
     fluv__loop_kick(loop);
 }
 

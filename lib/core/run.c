@@ -78,7 +78,7 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   char place[FLUV__LOC_SIZE];
   int64_t result;
 
-  if (loop != NULL && (loop->draining || loop->blocking))
+  if (loop != NULL && (fluv__is_draining(loop) || loop->blocking))
     fluv__die(
         "fluv_block_on() inside a task, a continuation or another "
         "fluv_block_on(), at %s",
@@ -134,6 +134,8 @@ static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
   uint64_t end = uv_hrtime() + limit_ms * 1000000;
   uv_timer_t limit;
 
+  loop->winding_down = true;
+  fluv__wakeup_update_ref(loop);
   fluv__loop_cancel_tasks(loop);
   cancel_roots(loop);
   uv_update_time(loop->uv);

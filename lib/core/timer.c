@@ -46,7 +46,7 @@ void fluv__timer_after(fluv_loop_t* loop,
   fluv__list_append(&timers->fresh, &timer->node.link);
   timers->count++;
   timers->dirty = true;
-  if (!loop->draining)
+  if (!fluv__is_draining(loop))
     fluv__loop_kick(loop);
 }
 
@@ -59,7 +59,7 @@ void fluv__timer_at(fluv_loop_t* loop,
   fluv__wheel_insert(&timers->wheel, &timer->node);
   timers->count++;
   timers->dirty = true;
-  if (!loop->draining)
+  if (!fluv__is_draining(loop))
     fluv__loop_kick(loop);
 }
 
@@ -87,7 +87,7 @@ void fluv__timer_stop(fluv_loop_t* loop, fluv__timer_t* timer) {
     fluv__wheel_remove(&timers->wheel, &timer->node);
   timer->node.link.next = NULL;
   timers->count--;
-  if (timers->count == 0 && !loop->draining)
+  if (timers->count == 0 && !fluv__is_draining(loop))
     set_ref(timers);
 }
 

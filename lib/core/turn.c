@@ -104,7 +104,7 @@ void fluv__drain(fluv_loop_t* loop) {
   unsigned round;
   bool more;
 
-  loop->draining = true;
+  fluv__set_draining(loop, true);
   fluv__inbox_awake(&loop->inbox);
   for (round = 0; round < MOST_ROUNDS; round++) {
     if (!fluv__inbox_is_empty(&loop->inbox))
@@ -115,7 +115,7 @@ void fluv__drain(fluv_loop_t* loop) {
     if (more || rest(loop))
       break;
   }
-  loop->draining = false;
+  fluv__set_draining(loop, false);
   set_idle(loop, more || round == MOST_ROUNDS);
 }
 
@@ -126,7 +126,7 @@ static void check_nesting(fluv_loop_t* loop) {
 
   if (fluv__unlikely(fluv__loop != loop))
     fluv__wrong_thread(loop, "uv_run()", NULL, NULL);
-  if (fluv__likely(!loop->draining))
+  if (fluv__likely(!fluv__is_draining(loop)))
     return;
   if (loop->current == NULL)
     fluv__die("uv_run() from inside a continuation");
@@ -175,6 +175,10 @@ static void on_check(uv_check_t* handle) {
 
   check_nesting(loop);
   loop->turn++;
+  /* Relaxed: the watchdog only wants to see it change. */
+  atomic_store_explicit(&loop->beat,
+                        (unsigned) loop->turn,
+                        memory_order_relaxed);
   fluv__turn_begin(loop);
   if (fluv__unlikely(loop->turn % TRIM_TURNS == 0) &&
       fluv__stack_has_spare(&loop->stacks))
@@ -214,7 +218,9 @@ int fluv__turn_init(fluv_loop_t* loop) {
 }
 
 void fluv__wakeup_update_ref(fluv_loop_t* loop) {
-  bool want = loop->remote_waits > 0 || (loop->sync_waits > 0 && !loop->alone);
+  bool want = loop->remote_waits > 0 ||
+              (loop->sync_waits > 0 && !loop->alone) ||
+              (loop->winding_down && loop->jobs_left > 0);
 
   if (want == loop->wakeup_refd || loop->closing)
     return;
@@ -239,6 +245,8 @@ bool fluv__others_alive(fluv_loop_t* loop) {
   uv_handle_t* wakeup = &loop->inbox.wakeup.uv.handle;
   bool alive;
 
+  if (loop->jobs > 0)
+    return true;
   uv_unref((uv_handle_t*) &loop->timers.uv);
   uv_unref((uv_handle_t*) &loop->idle);
   uv_unref(wakeup);

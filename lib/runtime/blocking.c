@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocking work: jobs for the pool as futures of a loop. */
+#include <stdio.h>
+
+#include "runtime/jobs.h"
+
+typedef struct blocking_op {
+  fluv_future_t base;
+  fluv__job_t* job; /* NULL once it is not this future's any more */
+} blocking_op_t;
+
+/* The future lets go of its job. */
+static fluv__job_t* take_job(fluv_future_t* f) {
+  blocking_op_t* op = (blocking_op_t*) f;
+  fluv__job_t* job = op->job;
+
+  op->job = NULL;
+  f->flags &= (uint8_t) ~FLUV__HOLDS;
+  job->future = NULL;
+  f->loop->jobs--;
+  fluv__remote_wait_end(f->loop);
+  return job;
+}
+
+/* A job has come home. */
+static void on_arrival(fluv__inbox_node_t* node) {
+  fluv__job_t* job = fluv__container_of(node, fluv__job_t, node);
+  fluv_future_t* f = job->future;
+  fluv_loop_t* loop = job->loop;
+  int64_t result = job->result;
+  fluv__task_t* task;
+
+  if (fluv__likely(f != NULL)) {
+    (void) take_job(f);
+    fluv__job_free(job);
+    fluv__complete(f, result);
+    return;
+  }
+  loop->jobs_left--;
+  fluv__wakeup_update_ref(loop);
+  task = fluv__hook_begin(loop);
+  fluv__job_drop_result(job);
+  fluv__hook_end(loop, task);
+  fluv__job_free(job);
+}
+
+/* The future ends, or is gone, before the job. */
+static void let_go(fluv_future_t* f) {
+  fluv_loop_t* loop = f->loop;
+  fluv__job_t* job = take_job(f);
+  fluv__task_t* task;
+
+  if (!fluv__job_withdraw(job)) {
+    if (!fluv__job_abandon(job)) {
+      loop->jobs_left++;
+      fluv__wakeup_update_ref(loop);
+      return;
+    }
+    task = fluv__hook_begin(loop);
+    fluv__job_drop_result(job);
+  } else {
+    task = fluv__hook_begin(loop);
+    if (job->free_arg != NULL)
+      job->free_arg(job->arg);
+  }
+  fluv__hook_end(loop, task);
+  fluv__job_free(job);
+}
+
+static void blocking_cancel(fluv_future_t* f) {
+  let_go(f);
+  fluv__complete(f, FLUV_ECANCELED);
+}
+
+static void blocking_release(fluv_future_t* f) {
+  let_go(f);
+}
+
+static void blocking_describe(const fluv_future_t* f, char* buf, size_t size) {
+  const fluv__job_t* job = ((const blocking_op_t*) f)->job;
+
+  if (job != NULL)
+    snprintf(buf, size, "\"%s\"", fluv__job_name(job));
+}
+
+static const fluv__ops_t blocking_ops = {
+  .kind = "blocking job",
+  .live = true,
+  .cancel = blocking_cancel,
+  .release = blocking_release,
+  .describe = blocking_describe,
+};
+
+static fluv_future_t* refuse(int err,
+                             void* arg,
+                             const fluv_blocking_options_t* options,
+                             const fluv_loc_t* loc) {
+  if (options != NULL && options->size == sizeof(*options) &&
+      options->free_arg != NULL)
+    options->free_arg(arg);
+  return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+}
+
+/* A job that is the future's. NULL: out of memory. */
+static fluv__job_t* make_job(fluv_future_t* f,
+                             const fluv_blocking_options_t* options) {
+  fluv__job_t* job = fluv__malloc(sizeof(*job));
+
+  if (job == NULL)
+    return NULL;
+  job->node.run = on_arrival;
+  job->loop = f->loop;
+  fluv__loop_ref(job->loop);
+  job->future = f;
+  job->free_arg = options != NULL ? options->free_arg : NULL;
+  job->drop_result = options != NULL ? options->drop_result : NULL;
+  job->loc = f->loc;
+  job->dropped = job->abandoned = job->stranded = false;
+  atomic_init(&job->cancelled, false);
+  job->name[0] = '\0';
+  if (options != NULL && options->name != NULL)
+    snprintf(job->name, sizeof(job->name), "%s", options->name);
+  return job;
+}
+
+fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
+                                       void* arg,
+                                       const fluv_blocking_options_t* options,
+                                       const fluv_loc_t* loc) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv_future_t* f;
+  fluv__job_t* job;
+  int err;
+
+  if (fn == NULL || (options != NULL && options->size != sizeof(*options)))
+    return refuse(FLUV_EINVAL, arg, options, loc);
+  f = fluv__future_new(&blocking_ops, sizeof(blocking_op_t), loc);
+  if (f == NULL)
+    return refuse(FLUV_ENOMEM, arg, options, loc);
+  job = make_job(f, options);
+  if (job == NULL) {
+    fluv__future_free(f, loc);
+    return refuse(FLUV_ENOMEM, arg, options, loc);
+  }
+  job->fn = fn;
+  job->arg = arg;
+  ((blocking_op_t*) f)->job = job;
+  f->state = FLUV__PENDING;
+  f->flags = FLUV__HOLDS;
+  loop->report_jobs = fluv__jobs_report;
+  loop->jobs++;
+  fluv__remote_wait_begin(loop);
+  err = fluv__job_submit(job);
+  if (fluv__likely(err == 0))
+    return f;
+  fluv__job_free(take_job(f));
+  f->state = FLUV__COLD;
+  fluv__future_free(f, loc);
+  return refuse(err, arg, options, loc);
+}
+
+bool fluv_blocking_is_cancelled(void) {
+  const fluv__job_t* job = fluv__job_current();
+
+  /* Relaxed: it is only a hint. */
+  return job != NULL &&
+         atomic_load_explicit(&job->cancelled, memory_order_relaxed);
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs: blocking work of all loops, in one line, on libuv's thread pool. */
+#define _GNU_SOURCE
+#include "runtime/jobs.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <uv.h>
+
+#include "runtime/monitor.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+enum {
+  /* As libuv has it. */
+  DEFAULT_THREADS = 4,
+  MOST_THREADS = 1024,
+  /* Runners that have ended are taken back from libuv together: so many more
+   * than can be under way make that rare. */
+  SPARE_RUNNERS = 64,
+  /* Some 200 MB of memory: a queue of that length is a mistake. */
+  DEFAULT_LIMIT = 1 << 20,
+  /* Jobs named in one report. */
+  MOST_NAMED = 10,
+  /* Looks in vain until the monitor does not look at the queue any more. */
+  MOST_IDLE_LOOKS = 2
+};
+
+typedef struct runner {
+  uv_work_t req;
+  struct runner* next; /* in pool.spare */
+  fluv__job_t* job;    /* that it runs */
+  uint64_t since;      /* ns; when that began */
+} runner_t;
+
+uint64_t fluv__jobs_patience = NS_PER_S;
+
+/* All under the lock. */
+static struct {
+  pthread_mutex_t lock;
+  bool open;
+  fluv__list_t queue; /* FIFO of jobs */
+  size_t queued;
+  size_t running;
+  size_t abandoned;
+  size_t most_queued;
+  size_t limit;
+  uint64_t done;
+  size_t threads; /* of libuv's pool */
+  size_t slots;   /* runners that may be under way */
+  size_t runners; /* under way */
+  /* The loop that runners are submitted on: used by any thread, one at a
+   * time, and never waited on. */
+  uv_loop_t uv;
+  runner_t* all;
+  size_t all_count;
+  runner_t* spare;
+  size_t spare_count;
+  /* Jobs wait, and all slots are taken: since when (ns)? 0: they do not. */
+  uint64_t full_since;
+  bool full_reported;
+  bool watched;
+  unsigned idle_looks;
+  fluv__watch_t watch; /* the monitor's */
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .limit = DEFAULT_LIMIT };
+
+static __thread const fluv__job_t* current;
+
+const fluv__job_t* fluv__job_current(void) {
+  return current;
+}
+
+/* For reports only: it is a few ms late, and costs a third of uv_hrtime(). */
+static uint64_t coarse_now(void) {
+  struct timespec now;
+
+#ifdef CLOCK_MONOTONIC_COARSE
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+#else
+  clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+  return (uint64_t) now.tv_sec * NS_PER_S + (uint64_t) now.tv_nsec;
+}
+
+static void run_jobs(uv_work_t* req);
+
+/* libuv has done with a runner; from take_back(). */
+static void on_ended(uv_work_t* req, int status) {
+  runner_t* runner = fluv__container_of(req, runner_t, req);
+
+  (void) status;
+  runner->next = pool.spare;
+  pool.spare = runner;
+  pool.spare_count++;
+}
+
+/* Under the lock: one runner more. There is a spare one, for those that end
+ * see to it. */
+static void submit_runner(void) {
+  runner_t* runner = pool.spare;
+
+  fluv__assert(runner != NULL);
+  pool.spare = runner->next;
+  pool.spare_count--;
+  pool.runners++;
+  runner->since = 0;
+  uv_queue_work(&pool.uv, &runner->req, run_jobs, on_ended); /* cannot fail */
+}
+
+/* Under the lock, on the pool's thread, since polling takes more stack than a
+ * task may have: enough spare runners for all slots, until the next one ends.
+ * libuv may not have heard of those that have just ended, at most one a
+ * thread. */
+static void take_back(void) {
+  if (pool.spare_count < pool.slots)
+    uv_run(&pool.uv, UV_RUN_NOWAIT);
+}
+
+/* The number of threads that libuv's pool has or will have. */
+static size_t count_threads(void) {
+  const char* text = getenv("UV_THREADPOOL_SIZE");
+  int count = text != NULL ? atoi(text) : DEFAULT_THREADS;
+
+  if (count == 0)
+    return 1;
+  return count < 0 || count > MOST_THREADS ? MOST_THREADS : (size_t) count;
+}
+
+/* There are no threads in a child of fork(2), and jobs there are those of a
+ * loop that must not be used. */
+static void forget(void) {
+  pthread_mutex_init(&pool.lock, NULL);
+  pool.open = false;
+  pool.queued = pool.running = pool.abandoned = pool.runners = 0;
+  pool.full_since = 0;
+  pool.watched = pool.watch.listed = false;
+}
+
+/* Under the lock: make the pool ready for the first job. */
+static int open_pool(void) {
+  static bool registered;
+  size_t count;
+  int err;
+
+  pool.threads = count_threads();
+  pool.slots = pool.threads > 1 ? pool.threads - 1 : 1;
+  count = 2 * pool.slots + pool.threads + SPARE_RUNNERS;
+  pool.all = fluv__calloc(count, sizeof(*pool.all));
+  if (pool.all == NULL)
+    return FLUV_ENOMEM;
+  err = uv_loop_init(&pool.uv);
+  if (err < 0) {
+    fluv__free(pool.all);
+    return err;
+  }
+  pool.all_count = count;
+  pool.spare = NULL;
+  for (pool.spare_count = 0; pool.spare_count < count;)
+    on_ended(&pool.all[pool.spare_count].req, 0);
+  fluv__list_init(&pool.queue);
+  if (!registered)
+    pthread_atfork(NULL, NULL, forget);
+  registered = true;
+  pool.open = true;
+  return 0;
+}
+
+/* What a report says of a job, when the lock is free again. */
+typedef struct named {
+  char name[FLUV__JOB_NAME];
+  const fluv_loc_t* loc;
+  uint64_t ms;
+} named_t;
+
+/* Under the lock: those that run, of all loops or the abandoned ones of one.
+ * Returns how many; the first of them are filled in. */
+static size_t find_running(const fluv_loop_t* loop, named_t named[MOST_NAMED]) {
+  uint64_t now = coarse_now();
+  size_t count = 0;
+  size_t i;
+
+  for (i = 0; pool.open && i < pool.all_count; i++) {
+    const fluv__job_t* job = pool.all[i].job;
+
+    if (job == NULL || (loop != NULL && (job->loop != loop || !job->abandoned)))
+      continue;
+    if (count < MOST_NAMED) {
+      named_t* one = &named[count];
+
+      snprintf(one->name, sizeof(one->name), "%s", fluv__job_name(job));
+      one->loc = job->loc;
+      one->ms = (now - pool.all[i].since) / NS_PER_MS;
+    }
+    count++;
+  }
+  return count;
+}
+
+static void print_running(const named_t* named, size_t count, const char* why) {
+  char place[FLUV__LOC_SIZE];
+  size_t i;
+
+  for (i = 0; i < count && i < MOST_NAMED; i++)
+    fluv__warn("%s blocking job \"%s\", made at %s, running for %" PRIu64 " ms",
+               why,
+               named[i].name,
+               fluv__loc_format(named[i].loc, place, sizeof(place)),
+               named[i].ms);
+  if (count > MOST_NAMED)
+    fluv__warn("%s %zu more", why, count - MOST_NAMED);
+}
+
+/* The monitor's look: once each time that jobs wait for long, say for whom. */
+static uint64_t look(fluv__watch_t* watch, uint64_t now) {
+  named_t named[MOST_NAMED];
+  size_t running = 0;
+  size_t queued = 0;
+  uint64_t delay = fluv__jobs_patience;
+  uint64_t waited = 0;
+
+  (void) watch;
+  pthread_mutex_lock(&pool.lock);
+  pool.idle_looks = pool.full_since == 0 ? pool.idle_looks + 1 : 0;
+  if (pool.idle_looks > MOST_IDLE_LOOKS) {
+    pool.watched = false;
+    delay = 0;
+  } else if (pool.full_since != 0 && !pool.full_reported) {
+    waited = now > pool.full_since ? now - pool.full_since : 0;
+    if (waited < delay) {
+      delay -= waited;
+    } else {
+      queued = pool.queued;
+      running = find_running(NULL, named);
+      pool.full_reported = true;
+    }
+  }
+  pthread_mutex_unlock(&pool.lock);
+  if (queued > 0) {
+    fluv__warn("%zu blocking jobs wait, and have for %" PRIu64
+               " ms: all %zu places of the pool are taken",
+               queued,
+               waited / NS_PER_MS,
+               pool.slots);
+    print_running(named, running, "taken by");
+  }
+  return delay;
+}
+
+/* Under the lock: the queue is empty. */
+static void end_episode(void) {
+  pool.full_since = 0;
+  pool.full_reported = false;
+}
+
+/* Under the lock: a job leaves the queue. */
+static void unlink_queued(fluv__job_t* job) {
+  fluv__list_remove(&job->link);
+  if (--pool.queued == 0 && pool.full_since != 0)
+    end_episode();
+}
+
+/* Under the lock: the runner's next job. NULL: the runner ends. */
+static fluv__job_t* take_job(runner_t* runner, uint64_t now) {
+  bool first = runner->since == 0;
+  fluv__job_t* job;
+
+  if (pool.queued == 0 || (pool.threads == 1 && !first)) {
+    pool.runners--;
+    take_back();
+    if (pool.queued > 0)
+      submit_runner(); /* behind what else waits for the only thread */
+    return NULL;
+  }
+  job = fluv__container_of(pool.queue.next, fluv__job_t, link);
+  unlink_queued(job);
+  job->state = FLUV__JOB_RUNNING;
+  runner->job = job;
+  runner->since = now;
+  pool.running++;
+  return job;
+}
+
+/* It has returned: the runner's next. */
+static fluv__job_t* end_job(runner_t* runner, fluv__job_t* job) {
+  uint64_t now = coarse_now();
+  fluv__job_t* next;
+
+  pthread_mutex_lock(&pool.lock);
+  if (fluv__unlikely(job->abandoned)) {
+    /* Its place is taken until that is over, too. */
+    pthread_mutex_unlock(&pool.lock);
+    fluv__job_drop_result(job);
+    pthread_mutex_lock(&pool.lock);
+    pool.abandoned--;
+  }
+  job->state = FLUV__JOB_RETURNED;
+  runner->job = NULL;
+  pool.running--;
+  pool.done++;
+  next = take_job(runner, now);
+  pthread_mutex_unlock(&pool.lock);
+  return next;
+}
+
+/* Its loop is closed. Who frees it? */
+static void strand(fluv__job_t* job) {
+  bool mine;
+
+  pthread_mutex_lock(&pool.lock);
+  mine = job->abandoned;
+  job->stranded = !mine;
+  pthread_mutex_unlock(&pool.lock);
+  if (!mine)
+    return;
+  fluv__job_drop_result(job);
+  fluv__job_free(job);
+}
+
+/* On a thread of the pool. */
+static void run_jobs(uv_work_t* req) {
+  runner_t* runner = fluv__container_of(req, runner_t, req);
+  uint64_t now = coarse_now();
+  fluv__job_t* job;
+  fluv__job_t* next;
+
+  pthread_mutex_lock(&pool.lock);
+  job = take_job(runner, now);
+  pthread_mutex_unlock(&pool.lock);
+  for (; job != NULL; job = next) {
+    current = job;
+    job->result = job->fn(job->arg);
+    current = NULL;
+    next = end_job(runner, job);
+    if (fluv__inbox_post(&job->loop->inbox, &job->node) != 0)
+      strand(job);
+  }
+}
+
+/* Under the lock. Must the monitor be told? */
+static bool append(fluv__job_t* job) {
+  job->state = FLUV__JOB_QUEUED;
+  fluv__list_append(&pool.queue, &job->link);
+  if (++pool.queued > pool.most_queued)
+    pool.most_queued = pool.queued;
+  if (pool.runners < pool.slots) {
+    submit_runner();
+    return false;
+  }
+  if (pool.full_since != 0)
+    return false;
+  pool.full_since = coarse_now();
+  pool.idle_looks = 0;
+  if (pool.watched)
+    return false;
+  pool.watched = true;
+  pool.watch.look = look;
+  return true;
+}
+
+int fluv__job_submit(fluv__job_t* job) {
+  bool tell = false;
+  int err = 0;
+
+  pthread_mutex_lock(&pool.lock);
+  if (fluv__unlikely(!pool.open))
+    err = open_pool();
+  if (err == 0 && fluv__unlikely(pool.queued >= pool.limit))
+    err = FLUV_EAGAIN;
+  if (err == 0)
+    tell = append(job);
+  pthread_mutex_unlock(&pool.lock);
+  if (fluv__unlikely(tell) &&
+      !fluv__monitor_add(&pool.watch, fluv__jobs_patience)) {
+    pthread_mutex_lock(&pool.lock);
+    pool.watched = false;
+    pthread_mutex_unlock(&pool.lock);
+  }
+  return err;
+}
+
+bool fluv__job_withdraw(fluv__job_t* job) {
+  bool queued;
+
+  pthread_mutex_lock(&pool.lock);
+  queued = job->state == FLUV__JOB_QUEUED;
+  if (queued)
+    unlink_queued(job);
+  pthread_mutex_unlock(&pool.lock);
+  return queued;
+}
+
+bool fluv__job_abandon(fluv__job_t* job) {
+  bool stranded;
+
+  /* Relaxed: the job is to hear of it some time. */
+  atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
+  pthread_mutex_lock(&pool.lock);
+  job->abandoned = true;
+  if (job->state == FLUV__JOB_RUNNING)
+    pool.abandoned++;
+  stranded = job->stranded;
+  pthread_mutex_unlock(&pool.lock);
+  return stranded;
+}
+
+void fluv__job_drop_result(fluv__job_t* job) {
+  if (job->dropped || job->drop_result == NULL)
+    return;
+  job->dropped = true;
+  job->drop_result(job->result, job->arg);
+}
+
+void fluv__job_free(fluv__job_t* job) {
+  fluv__loop_unref(job->loop);
+  fluv__free(job);
+}
+
+const char* fluv__job_name(const fluv__job_t* job) {
+  if (job->name[0] != '\0')
+    return job->name;
+  return job->loc != NULL ? job->loc->func : "?";
+}
+
+void fluv__jobs_report(const fluv_loop_t* loop, const char* why) {
+  named_t named[MOST_NAMED];
+  size_t count;
+
+  pthread_mutex_lock(&pool.lock);
+  count = find_running(loop, named);
+  pthread_mutex_unlock(&pool.lock);
+  print_running(named, count, why);
+}
+
+void fluv_blocking_set_limit(size_t most) {
+  pthread_mutex_lock(&pool.lock);
+  pool.limit = most;
+  pthread_mutex_unlock(&pool.lock);
+}
+
+int fluv_blocking_get_stats(fluv_blocking_stats_t* out_stats) {
+  if (out_stats == NULL || out_stats->size != sizeof(*out_stats))
+    return FLUV_EINVAL;
+  pthread_mutex_lock(&pool.lock);
+  out_stats->queued = pool.queued;
+  out_stats->most_queued = pool.most_queued;
+  out_stats->running = pool.running;
+  out_stats->abandoned = pool.abandoned;
+  out_stats->done = pool.done;
+  out_stats->pool_size = pool.open ? pool.threads : 0;
+  out_stats->slots = pool.open ? pool.slots : 0;
+  pthread_mutex_unlock(&pool.lock);
+  return 0;
+}

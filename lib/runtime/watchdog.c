@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* Watchdog: who keeps a loop from turning.
+ *
+ * A loop says by `draining` that it runs tasks, and by `beat` that it has
+ * turned. The monitor looks at both several times within the limit. If the loop
+ * was draining each time and has not turned, somebody holds it; a monitor that
+ * was late itself knows nothing and begins anew, for then the machine or the
+ * process stood still.
+ *
+ * Who it is only the loop's own thread can tell. It is sent a signal, whose
+ * handler copies the task's names and places and the return addresses into
+ * `capture`. The monitor puts the loop into capture.asked; whoever takes it out
+ * again has won: the handler, which then fills in the rest and posts `filled`,
+ * or the monitor, for which that took too long.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "core/task.h"
+#include "runtime/monitor.h"
+
+#ifdef HAVE_EXECINFO_H
+# include <execinfo.h>
+#endif
+#ifdef HAVE_VALGRIND_VALGRIND_H
+# include <valgrind/valgrind.h>
+#endif
+
+#define NS_PER_MS UINT64_C(1000000)
+
+enum {
+  DEFAULT_DEBUG_MS = 100,
+  /* Looks within the limit. More find it sooner after the limit and cost
+   * more wakes of the monitor. */
+  LOOKS = 4,
+  /* Of the stack, the innermost. */
+  MOST_FRAMES = 48,
+  /* Places that spawn tasks, each reported once. When there are more, one has
+   * other worries. */
+  MOST_PLACES = 64,
+  /* How long the loop's thread has to answer. It does at once, unless it is
+   * deep in the kernel, or blocks all signals. */
+  ANSWER_MS = 100,
+  /* A loop that was held at a place which is known already is left alone for
+   * so long, since asking ends system calls: doubled each time. */
+  QUIET_MS = 1000,
+  MOST_QUIET_MS = 3600000
+};
+
+struct fluv__watchdog {
+  fluv__watch_t watch;
+  fluv_loop_t* loop;
+  uint64_t limit;     /* ns */
+  uint64_t last_look; /* ns */
+  uint64_t since;     /* ns; when `beat` was seen first; 0: not draining */
+  uint64_t quiet_until;
+  uint64_t quiet_ms;
+  unsigned beat;
+  bool asked; /* in this turn */
+};
+
+/* What the handler has to say. */
+static struct {
+  _Atomic(const fluv_loop_t*) asked;
+  sem_t filled;
+  bool answered;
+  bool in_task;
+  char task[sizeof(((fluv__extra_t*) NULL)->name)];
+  const fluv_loc_t* spawned;
+  const fluv_loc_t* awaited;
+  void* frames[MOST_FRAMES];
+  int frame_count;
+} capture;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int ask_signal; /* 0: none is free */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static fluv_stuck_fn hook; /* these two under the lock */
+static void* hook_arg;
+
+/* Of the monitor's thread. */
+static const fluv_loc_t* places[MOST_PLACES];
+static size_t place_count;
+
+static void fill(const fluv_loop_t* loop) {
+  const fluv__task_t* task = loop->current;
+
+  capture.answered = true;
+  capture.in_task = task != NULL;
+  if (task != NULL) {
+    strncpy(capture.task, fluv__task_name(task), sizeof(capture.task) - 1);
+    capture.spawned = task->base.loc;
+    capture.awaited =
+        task->await_loc != task->base.loc ? task->await_loc : NULL;
+  }
+#ifdef HAVE_EXECINFO_H
+  capture.frame_count = backtrace(capture.frames, MOST_FRAMES);
+#endif
+}
+
+/* On the thread that is asked: nothing here takes a lock or memory. backtrace()
+ * was called once before, so that it has loaded what it needs. */
+static void on_ask(int signum, siginfo_t* info, void* context) {
+  const fluv_loop_t* loop = fluv__loop;
+  int saved = errno;
+
+  (void) signum;
+  (void) info;
+  (void) context;
+  /* Acquire: pairs with the monitor's store. */
+  if (loop != NULL &&
+      atomic_compare_exchange_strong_explicit(&capture.asked,
+                                              &loop,
+                                              NULL,
+                                              memory_order_acquire,
+                                              memory_order_relaxed)) {
+    fill(fluv__loop);
+    sem_post(&capture.filled);
+  }
+  errno = saved;
+}
+
+/* A real-time signal that nobody uses; it stays ours. */
+static int find_signal(void) {
+  struct sigaction action;
+  int signum;
+
+  for (signum = SIGRTMAX; signum >= SIGRTMIN; signum--) {
+    if (sigaction(signum, NULL, &action) != 0 ||
+        (action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_DFL)
+      continue;
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = on_ask;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    sigfillset(&action.sa_mask);
+    if (sigaction(signum, &action, NULL) == 0)
+      return signum;
+  }
+  return 0;
+}
+
+static void init(void) {
+#ifdef HAVE_EXECINFO_H
+  void* frames[2];
+
+  (void) backtrace(frames, 2);
+#endif
+  sem_init(&capture.filled, 0, 0);
+  ask_signal = find_signal();
+}
+
+/* Wait for the handler, or take the question back. */
+static void wait_for_answer(const fluv_loop_t* loop) {
+  struct timespec until;
+
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += (long) (ANSWER_MS * NS_PER_MS);
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_nsec -= 1000000000;
+    until.tv_sec++;
+  }
+  while (sem_timedwait(&capture.filled, &until) != 0)
+    if (errno == ETIMEDOUT) {
+      if (atomic_compare_exchange_strong(&capture.asked, &loop, NULL))
+        return;
+      while (sem_wait(&capture.filled) != 0)
+        continue; /* it is at it */
+      return;
+    }
+}
+
+/* Fills in `capture`, as far as the thread answers. */
+static void ask(const fluv_loop_t* loop) {
+  capture.answered = false;
+  capture.in_task = false;
+  memset(capture.task, 0, sizeof(capture.task));
+  capture.spawned = NULL;
+  capture.awaited = NULL;
+  capture.frame_count = 0;
+  if (ask_signal == 0)
+    return;
+  /* Release: pairs with the handler's exchange. */
+  atomic_store_explicit(&capture.asked, loop, memory_order_release);
+  if (pthread_kill(loop->thread, ask_signal) == 0)
+    wait_for_answer(loop);
+  else
+    atomic_store_explicit(&capture.asked, NULL, memory_order_relaxed);
+}
+
+/* Is it the first time for that place? Then it is noted. */
+static bool is_new(const fluv_loc_t* place) {
+  size_t i;
+
+  for (i = 0; i < place_count; i++)
+    if (places[i] == place)
+      return false;
+  if (place_count == MOST_PLACES)
+    return false;
+  places[place_count++] = place;
+  return true;
+}
+
+static void print(const fluv_stuck_t* stuck) {
+  char spawned[FLUV__LOC_SIZE];
+  char awaited[FLUV__LOC_SIZE];
+
+  if (stuck->task == NULL)
+    fluv__warn("a loop has not turned for %" PRIu64 " ms: %s",
+               stuck->stuck_ms,
+               capture.answered ? "something outside tasks holds it"
+                                : "its thread does not answer");
+  else
+    fluv__warn("a loop has not turned for %" PRIu64
+               " ms: it is held by task \"%s\", spawned at %s, %s%s",
+               stuck->stuck_ms,
+               stuck->task,
+               fluv__loc_format(stuck->spawned, spawned, sizeof(spawned)),
+               stuck->awaited != NULL ? "last awaiting at "
+                                      : "which has not awaited yet",
+               stuck->awaited != NULL
+                   ? fluv__loc_format(stuck->awaited, awaited, sizeof(awaited))
+                   : "");
+#ifdef HAVE_EXECINFO_H
+  if (stuck->frame_count > 0)
+    backtrace_symbols_fd(stuck->frames,
+                         (int) stuck->frame_count,
+                         STDERR_FILENO);
+#endif
+}
+
+static void report(const fluv_loop_t* loop, uint64_t stuck_ns) {
+  fluv_stuck_t stuck = {
+    .loop = loop,
+    .stuck_ms = stuck_ns / NS_PER_MS,
+    .task = capture.in_task ? capture.task : NULL,
+    .spawned = capture.spawned,
+    .awaited = capture.awaited,
+    .frames = capture.frames,
+    .frame_count = (size_t) capture.frame_count,
+  };
+  fluv_stuck_fn fn;
+  void* arg;
+
+  pthread_mutex_lock(&lock);
+  fn = hook;
+  arg = hook_arg;
+  pthread_mutex_unlock(&lock);
+  if (fn != NULL)
+    fn(&stuck, arg);
+  else
+    print(&stuck);
+}
+
+/* It has been held for too long. */
+static void on_stuck(struct fluv__watchdog* dog, uint64_t now) {
+  dog->asked = true;
+  if (now < dog->quiet_until)
+    return;
+  ask(dog->loop);
+  if (is_new(capture.spawned)) {
+    report(dog->loop, now - dog->since);
+    return;
+  }
+  dog->quiet_ms = dog->quiet_ms == 0 ? QUIET_MS : dog->quiet_ms * 2;
+  if (dog->quiet_ms > MOST_QUIET_MS)
+    dog->quiet_ms = MOST_QUIET_MS;
+  dog->quiet_until = now + dog->quiet_ms * NS_PER_MS;
+}
+
+static uint64_t look(fluv__watch_t* watch, uint64_t now) {
+  struct fluv__watchdog* dog =
+      fluv__container_of(watch, struct fluv__watchdog, watch);
+  uint64_t period = dog->limit / LOOKS;
+  bool late = now - dog->last_look > 2 * period;
+  /* Relaxed: whether the loop is held is not known to the instant. */
+  unsigned beat = atomic_load_explicit(&dog->loop->beat, memory_order_relaxed);
+
+  dog->last_look = now;
+  if (!fluv__is_draining(dog->loop)) {
+    dog->since = 0;
+    dog->asked = false;
+  } else if (dog->since == 0 || beat != dog->beat) {
+    dog->since = now;
+    dog->beat = beat;
+    dog->asked = false;
+  } else if (late && !dog->asked) {
+    dog->since = now;
+  } else if (!dog->asked && now - dog->since >= dog->limit) {
+    on_stuck(dog, now);
+  }
+  return period;
+}
+
+/* The limit where the program says nothing; 0: none. */
+static unsigned default_ms(void) {
+  const char* text = getenv("FLUV_WATCHDOG_MS");
+
+  if (text != NULL)
+    return (unsigned) strtoul(text, NULL, 10);
+#ifdef HAVE_VALGRIND_VALGRIND_H
+  if (RUNNING_ON_VALGRIND)
+    return 0; /* everything takes long */
+#endif
+  /* TSan keeps signals back until the thread blocks. */
+  return FLUV_DEBUG && !FLUV_TSAN ? DEFAULT_DEBUG_MS : 0;
+}
+
+void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms) {
+  struct fluv__watchdog* dog;
+
+  if (limit_ms == 0)
+    limit_ms = default_ms();
+  if (limit_ms == 0 || limit_ms == FLUV_WATCHDOG_NEVER)
+    return;
+  pthread_once(&once, init);
+  dog = fluv__calloc(1, sizeof(*dog));
+  if (dog == NULL)
+    return; /* the loop does without */
+  dog->watch.look = look;
+  dog->loop = loop;
+  /* A turn may take as long as the program said it may. */
+  dog->limit = limit_ms * NS_PER_MS + loop->turn_ns;
+  if (fluv__monitor_add(&dog->watch, dog->limit / LOOKS))
+    loop->watchdog = dog;
+  else
+    fluv__free(dog);
+}
+
+void fluv__watchdog_end(fluv_loop_t* loop) {
+  if (loop->watchdog == NULL)
+    return;
+  fluv__monitor_remove(&loop->watchdog->watch);
+  fluv__free(loop->watchdog);
+  loop->watchdog = NULL;
+}
+
+void fluv_watchdog_set_hook(fluv_stuck_fn fn, void* arg) {
+  pthread_mutex_lock(&lock);
+  hook = fn;
+  hook_arg = arg;
+  pthread_mutex_unlock(&lock);
+}
