@@ -46,12 +46,16 @@ extern "C" {
 #include "fluv/once.h"      /* a value made by the first */
 #include "fluv/token.h"     /* many are told to stop */
 #include "fluv/tracker.h"   /* wait until all work is done */
+#include "fluv/handoff.h"   /* work for other threads' loops */
+#include "fluv/runtime.h"   /* worker threads */
 #include "fluv/stream.h"    /* read, write, close */
 #include "fluv/tcp.h"       /* listen, accept, connect */
-#include "fluv/blocking.h" /* work that blocks, on the thread pool */
-#include "fluv/watchdog.h" /* who keeps a loop from turning */
-#include "fluv/stream.h"  /* read, write, close */
-#include "fluv/tcp.h"     /* listen, accept, connect */
+#include "fluv/blocking.h"  /* work that blocks, on the thread pool */
+#include "fluv/watchdog.h"  /* who keeps a loop from turning */
+#include "fluv/handoff.h"   /* work for other threads' loops */
+#include "fluv/runtime.h"   /* worker threads */
+#include "fluv/stream.h"    /* read, write, close */
+#include "fluv/tcp.h"       /* listen, accept, connect */
 #undef FLUV_H_INSIDE
 
 #ifdef __cplusplus

@@ -51,6 +51,14 @@ typedef struct fluv__look {
   unsigned short_sleeps;
 } fluv__look_t;
 
+/* What a loop asks for more to do, if it belongs to a runtime. */
+typedef struct fluv__sched {
+  /* A drain begins. */
+  void (*begin)(fluv_loop_t* loop);
+  /* Nothing is left to do. False: there is something now. */
+  bool (*rest)(fluv_loop_t* loop);
+} fluv__sched_t;
+
 struct fluv_loop {
   /* Hot: what an await, a spawn and a switch touch. */
   fluv__task_t* current;     /* running task; NULL on the thread's own stack */
@@ -86,6 +94,8 @@ struct fluv_loop {
   /* Say which blocking work is left; set by whoever makes some. */
   void (*report_jobs)(const fluv_loop_t* loop, const char* why);
   struct fluv__watchdog* watchdog; /* NULL: none */
+  const fluv__sched_t* sched;      /* NULL: in no runtime */
+  void* member;                    /* what it is there; sched's */
   fluv__atomic_uint_t beat;        /* changes with each turn; any thread */
   uint64_t turn; /* loop iterations, counted in the check phase */
   fluv__turn_t bounds;

@@ -16,6 +16,8 @@
  * the home loop's thread. The promise holds a reference to the loop, so that
  * answering after the loop was closed is refused by the inbox.
  */
+#include "core/promise.h"
+
 #include "base/atomic.h"
 #include "core/loop.h"
 
@@ -31,6 +33,7 @@ struct fluv_promise {
   fluv_future_t* future; /* NULL once it has ended */
   int64_t result;
   void (*on_cancel)(fluv_promise_t* p, void* arg);
+  void (*on_gone)(void* arg);
   void* cancel_arg;
   fluv__atomic_uint_t state;
   fluv__atomic_uint_t refs;
@@ -96,6 +99,8 @@ static void promise_release(fluv_future_t* f) {
   fluv_promise_t* p = ((promise_op_t*) f)->promise;
 
   p->future = NULL;
+  if (p->on_gone != NULL)
+    p->on_gone(p->cancel_arg);
   promise_unref(p);
 }
 
@@ -177,5 +182,14 @@ void fluv_promise_on_cancel(fluv_promise_t* p,
   if (fluv__loop != p->loop)
     fluv__wrong_thread(p->loop, "fluv_promise_on_cancel()", NULL, NULL);
   p->on_cancel = fn;
+  p->cancel_arg = arg;
+}
+
+void fluv__promise_set_hooks(fluv_promise_t* p,
+                             void (*on_cancel)(fluv_promise_t* p, void* arg),
+                             void (*on_gone)(void* arg),
+                             void* arg) {
+  p->on_cancel = on_cancel;
+  p->on_gone = on_gone;
   p->cancel_arg = arg;
 }

@@ -88,6 +88,8 @@ static void run_ready(fluv_loop_t* loop) {
 
 /* Nothing is left to do: may the loop poll? False: something has arrived. */
 static bool rest(fluv_loop_t* loop) {
+  if (loop->sched != NULL && !loop->sched->rest(loop))
+    return false;
   if (fluv__look(loop) || !fluv__inbox_sleep(&loop->inbox))
     return false;
   if (loop->sync_waits == 0)
@@ -106,6 +108,8 @@ void fluv__drain(fluv_loop_t* loop) {
 
   fluv__set_draining(loop, true);
   fluv__inbox_awake(&loop->inbox);
+  if (loop->sched != NULL)
+    loop->sched->begin(loop);
   for (round = 0; round < MOST_ROUNDS; round++) {
     if (!fluv__inbox_is_empty(&loop->inbox))
       fluv__look_pays(loop, fluv__inbox_run(&loop->inbox));

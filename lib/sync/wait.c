@@ -129,11 +129,15 @@ void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line) {
   fluv__list_append(line, &parked->wait.link);
 }
 
-/* Whether the semaphore was posted in time. */
-static bool wait_until(sem_t* sem, uint64_t timeout_ms) {
+bool fluv__sem_wait(sem_t* sem, uint64_t timeout_ms) {
   struct timespec until;
   uint64_t ns;
 
+  if (timeout_ms == FLUV_FOREVER) {
+    while (sem_wait(sem) != 0)
+      continue; /* a signal */
+    return true;
+  }
   clock_gettime(CLOCK_REALTIME, &until);
   ns = (uint64_t) until.tv_nsec + timeout_ms % 1000 * 1000000;
   until.tv_sec += (time_t) (timeout_ms / 1000 + ns / 1000000000);
@@ -162,18 +166,13 @@ static bool leave_line(fluv__parked_t* parked, fluv__guard_t* guard) {
 int64_t fluv__park(fluv__parked_t* parked,
                    fluv__guard_t* guard,
                    uint64_t timeout_ms) {
-  bool posted = false;
-  int64_t result;
+  bool posted = fluv__sem_wait(&parked->sem, timeout_ms);
+  int64_t result = FLUV_ETIMEDOUT;
 
-  if (timeout_ms != FLUV_FOREVER)
-    posted = wait_until(&parked->sem, timeout_ms);
-  if (timeout_ms != FLUV_FOREVER && !posted && leave_line(parked, guard)) {
-    result = FLUV_ETIMEDOUT;
-  } else {
-    while (!posted)
-      posted = sem_wait(&parked->sem) == 0; /* a signal may end it early */
+  if (!posted && !leave_line(parked, guard))
+    posted = fluv__sem_wait(&parked->sem, FLUV_FOREVER); /* it will be soon */
+  if (posted)
     result = parked->wait.given;
-  }
   sem_destroy(&parked->sem);
   return result;
 }

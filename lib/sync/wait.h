@@ -150,6 +150,9 @@ int64_t fluv__park(fluv__parked_t* parked,
                    fluv__guard_t* guard,
                    uint64_t timeout_ms);
 
+/* Wait for a semaphore of the system. False: the time was over first. */
+bool fluv__sem_wait(sem_t* sem, uint64_t timeout_ms);
+
 /* May this thread block? 0, or FLUV_EDEADLK on a thread with a loop, which
  * would stand still meanwhile. */
 static inline int fluv__may_block(void) {

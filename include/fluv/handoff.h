@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Handoff: giving work to another thread's loop, and getting the result. */
+#ifndef FLUV_HANDOFF_H
+#define FLUV_HANDOFF_H
+
+#ifndef FLUV_H_INSIDE
+# error "Include <fluv.h>, not its parts."
+#endif
+
+/** A task on another loop, as a plain thread sees it. */
+typedef struct fluv_remote fluv_remote_t;
+
+/**
+ * Keep a loop's memory, so that other threads may use the pointer.
+ *
+ * This does not keep the loop open: on a closed one, what is handed over is
+ * refused.
+ *
+ * @param loop  The loop.
+ *
+ * @return  `loop`, to be given back with fluv_loop_unref().
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+fluv_loop_t* fluv_loop_ref(fluv_loop_t* loop);
+
+/**
+ * Give back a reference to a loop.
+ *
+ * @param loop  The loop. NULL is ignored.
+ *
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+void fluv_loop_unref(fluv_loop_t* loop);
+
+/**
+ * Call a plain function on a loop's thread.
+ *
+ * What one thread posts runs in order, soon, outside tasks; it must not await.
+ * A loop that sleeps is woken. Takes no lock.
+ *
+ * @param loop  The loop; the caller sees to it that it is not freed: its own
+ *              thread has it, or a reference does.
+ * @param fn    The function.
+ * @param arg   User pointer for `fn`.
+ *
+ * @return  0: it will run.
+ * @errors  FLUV_ECANCELED  the loop is closed; it will not run.
+ *          FLUV_ENOMEM; FLUV_EINVAL  an argument is NULL.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg);
+
+/**
+ * Run a task on another loop, and have its result on this one.
+ *
+ * @param loop  The loop; the caller sees to it that it is not freed: its own
+ *              thread has it, or a reference does.
+ * @param fn    The task.
+ * @param arg   User pointer for `fn`, used on that loop's thread.
+ * @param loc   Place of the call; fluv_spawn_on() fills it in.
+ *
+ * @return  Future of this thread's loop, never NULL, with what `fn` returns.
+ *          The task is under way whether it is awaited or not; fluv_detach()
+ *          leaves it to itself.
+ * @errors  FLUV_ECANCELED  the loop is closed, or was before the task
+ *            returned.
+ *          FLUV_ENOLOOP  this thread has no loop: use fluv_spawn_remote().
+ *          FLUV_EINVAL  an argument is NULL.
+ * @cancel  Cancels the task there; ends when it has returned.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
+fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
+                                 fluv_task_fn fn,
+                                 void* arg,
+                                 const fluv_loc_t* loc);
+#define fluv_spawn_on(loop, fn, arg)                                           \
+ fluv_spawn_on_loc((loop), (fn), (arg), FLUV_LOC)
+
+/**
+ * Run a task on another loop, from any thread.
+ *
+ * @param loop        The loop; the caller sees to it that it is not freed: its
+ *                    own thread has it, or a reference does.
+ * @param fn          The task.
+ * @param arg         User pointer for `fn`, used on that loop's thread.
+ * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted; an error
+ *                    of the task goes to that loop's hook for unhandled
+ *                    errors.
+ * @param loc         Place of the call; fluv_spawn_remote() fills it in.
+ *
+ * @return  0: it will run.
+ * @errors  FLUV_ECANCELED  the loop is closed.
+ *          FLUV_ENOMEM; FLUV_EINVAL  `loop` or `fn` is NULL.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+int fluv_spawn_remote_loc(fluv_loop_t* loop,
+                          fluv_task_fn fn,
+                          void* arg,
+                          fluv_remote_t** out_remote,
+                          const fluv_loc_t* loc);
+#define fluv_spawn_remote(loop, fn, arg, out_remote)                           \
+ fluv_spawn_remote_loc((loop), (fn), (arg), (out_remote), FLUV_LOC)
+
+/**
+ * Block this thread until a task on another loop has returned.
+ *
+ * @param remote      The task. Taken over, unless the time is over first.
+ * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
+ *
+ * @return  What the task returned.
+ * @errors  FLUV_ETIMEDOUT  the time was over first. `remote` stays the
+ *            caller's.
+ *          FLUV_ECANCELED  the task was cancelled, or its loop was closed
+ *            first.
+ *          FLUV_EDEADLK  this thread has a loop, which would stand still.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
+int64_t fluv_wait(fluv_remote_t* remote, uint64_t timeout_ms);
+
+/**
+ * Cancel a task on another loop. It is waited for as before.
+ *
+ * @param remote  The task. Borrowed.
+ *
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+void fluv_remote_cancel(fluv_remote_t* remote);
+
+/**
+ * Forget a task on another loop; it runs on.
+ *
+ * @param remote  The task. Taken over. NULL is ignored.
+ *
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+void fluv_remote_free(fluv_remote_t* remote);
+
+#endif /* FLUV_HANDOFF_H */

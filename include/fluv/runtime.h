@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Runtime: worker threads with a loop each, and tasks for whichever is free. */
+#ifndef FLUV_RUNTIME_H
+#define FLUV_RUNTIME_H
+
+#ifndef FLUV_H_INSIDE
+# error "Include <fluv.h>, not its parts."
+#endif
+
+/** Worker threads that share tasks. Any thread may use it. */
+typedef struct fluv_runtime fluv_runtime_t;
+
+/** How a runtime is made. Zero means the default in every field. */
+typedef struct fluv_runtime_options {
+  /** sizeof(fluv_runtime_options_t); set by the initialiser. */
+  size_t size;
+  /** Threads, at most 64; default FLUV_WORKERS of the environment or, without
+   *  it, the cores that this process may use. */
+  unsigned workers;
+  /** Threads are called this and a number; default "fluv". At most 11
+   *  characters count. */
+  const char* name;
+  /** For each worker's loop. NULL: defaults. Copied. */
+  const fluv_loop_options_t* loop;
+  /** Worker n runs on the n-th core that the process may use, round and
+   *  round. */
+  bool pin;
+  /** Called on each worker's thread, in its main task: at its start, and at its
+   *  end, before its other tasks are cancelled. */
+  void (*on_start)(unsigned worker, void* arg);
+  void (*on_stop)(unsigned worker, void* arg);
+  /** User pointer for both. */
+  void* arg;
+} fluv_runtime_options_t;
+
+#define FLUV_RUNTIME_OPTIONS_INIT                                              \
+ { sizeof(fluv_runtime_options_t), 0, NULL, NULL, false, NULL, NULL, NULL }
+
+/** Counters of a worker, or of a runtime in sum. They are read one by one while
+ *  the threads run on. */
+typedef struct fluv_metrics {
+  /** Workers that were started. */
+  uint64_t workers;
+  /** Tasks that have not returned. */
+  uint64_t tasks;
+  /** Tasks spawned for any worker that were taken from the own queue. */
+  uint64_t taken;
+  /** And from another worker's. */
+  uint64_t stolen;
+  /** Spawned for any worker, and not yet taken. */
+  uint64_t queued;
+  /** Times that a sleeping worker was called to take something. */
+  uint64_t calls;
+  /** Turns of the loop. */
+  uint64_t turns;
+  /** Nanoseconds that the loop has waited for events. */
+  uint64_t idle_ns;
+} fluv_metrics_t;
+
+/**
+ * Make a runtime. Its threads start when they are first needed.
+ *
+ * @param options      NULL: defaults.
+ * @param out_runtime  Gets the runtime; free it with fluv_runtime_free().
+ *
+ * @return  0.
+ * @errors  FLUV_ENOMEM; FLUV_EINVAL  `out_runtime` is NULL, or an option is
+ *            out of range.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
+int fluv_runtime_new(const fluv_runtime_options_t* options,
+                     fluv_runtime_t** out_runtime);
+
+/**
+ * Start the threads now, and wait until all loops are there.
+ *
+ * @param runtime  The runtime. Borrowed.
+ *
+ * @return  0.
+ * @errors  FLUV_EAGAIN, FLUV_ENOMEM, FLUV_EMFILE  a thread or its loop could
+ *            not be made; those before it run.
+ *          FLUV_ECANCELED  the runtime is shut down.
+ *          FLUV_EPERM  this process was forked from the one that made it.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+int fluv_runtime_start(fluv_runtime_t* runtime);
+
+/**
+ * Number of workers.
+ *
+ * @param runtime  The runtime. Borrowed.
+ *
+ * @return  The number that was asked for.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+unsigned fluv_runtime_count_workers(const fluv_runtime_t* runtime);
+
+/**
+ * The loop of a worker, for fluv_spawn_on() and fluv_post(). Starts the
+ * runtime.
+ *
+ * @param runtime  The runtime. Borrowed.
+ * @param worker   Number, from 0.
+ *
+ * @return  Borrowed, until the runtime is freed; NULL if it could not be
+ *          started, is shut down, or there is no such worker.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* runtime, unsigned worker);
+
+/**
+ * Run a task on whichever worker is free first, and have its result on this
+ * loop.
+ *
+ * Until it is started it may be taken by any worker; then it stays where it
+ * is.
+ *
+ * @param runtime  The runtime; NULL: the one this loop belongs to, or else the
+ *                 one of this process, which is then made.
+ * @param fn       The task.
+ * @param arg      User pointer for `fn`, used on that worker's thread.
+ * @param loc      Place of the call; fluv_runtime_spawn() fills it in.
+ *
+ * @return  Future of this thread's loop, never NULL, with what `fn` returns.
+ * @errors  FLUV_ECANCELED  the runtime is shut down, or was before it ran.
+ *          FLUV_ENOLOOP  this thread has no loop; FLUV_EINVAL  `fn` is NULL.
+ *          As fluv_runtime_start().
+ * @cancel  Cancels the task; ends when it has returned. One that was not
+ *          started does not run.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
+fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
+                                      fluv_task_fn fn,
+                                      void* arg,
+                                      const fluv_loc_t* loc);
+#define fluv_runtime_spawn(runtime, fn, arg)                                   \
+ fluv_runtime_spawn_loc((runtime), (fn), (arg), FLUV_LOC)
+/* On this loop's runtime, or the process's. */
+#define fluv_spawn_any(fn, arg)                                                \
+ fluv_runtime_spawn_loc(NULL, (fn), (arg), FLUV_LOC)
+
+/**
+ * The same from any thread.
+ *
+ * @param runtime     The runtime; NULL: the one this loop belongs to, or else
+ *                    the one of this process, which is then made.
+ * @param fn          The task.
+ * @param arg         User pointer for `fn`.
+ * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted.
+ * @param loc         Place of the call; fluv_runtime_spawn_remote() fills it
+ *                    in.
+ *
+ * @return  0: it will run.
+ * @errors  As fluv_runtime_spawn(); FLUV_ENOMEM.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+int fluv_runtime_spawn_remote_loc(fluv_runtime_t* runtime,
+                                  fluv_task_fn fn,
+                                  void* arg,
+                                  fluv_remote_t** out_remote,
+                                  const fluv_loc_t* loc);
+#define fluv_runtime_spawn_remote(runtime, fn, arg, out_remote)                \
+ fluv_runtime_spawn_remote_loc((runtime), (fn), (arg), (out_remote), FLUV_LOC)
+
+/**
+ * End a runtime: cancel all of its tasks, let them clean up, join its threads.
+ *
+ * What has not ended when the time in the loop's options is over is reported
+ * on stderr by name and place. A thread that a task does not give back is
+ * reported and left behind.
+ *
+ * @param runtime     The runtime. Borrowed.
+ * @param timeout_ms  How long to wait for threads, in milliseconds;
+ *                    FLUV_FOREVER: no limit.
+ *
+ * @return  0.
+ * @errors  FLUV_ETIMEDOUT  threads were left behind.
+ *          FLUV_EDEADLK  this is one of its workers.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
+int fluv_runtime_shutdown(fluv_runtime_t* runtime, uint64_t timeout_ms);
+
+/**
+ * Shut a runtime down, without limit, and free it.
+ *
+ * @param runtime  The runtime. Taken over. NULL is ignored.
+ *
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
+void fluv_runtime_free(fluv_runtime_t* runtime);
+
+/**
+ * Counters of one worker, or of all in sum.
+ *
+ * @param runtime      The runtime. Borrowed.
+ * @param worker       Number, from 0; -1: all.
+ * @param out_metrics  Gets the counters.
+ *
+ * @return  0.
+ * @errors  FLUV_EINVAL  there is no such worker.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+int fluv_runtime_get_metrics(fluv_runtime_t* runtime,
+                             int worker,
+                             fluv_metrics_t* out_metrics);
+
+#endif /* FLUV_RUNTIME_H */

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* Handing work to another thread's loop. */
+#include "runtime/handoff.h"
+
+#include "core/promise.h"
+#include "sync/wait.h"
+
+/* A plain function on its way. */
+typedef struct post {
+  fluv__inbox_node_t node;
+  void (*fn)(void* arg);
+  void* arg;
+} post_t;
+
+fluv_loop_t* fluv_loop_ref(fluv_loop_t* loop) {
+  fluv__loop_ref(loop);
+  return loop;
+}
+
+void fluv_loop_unref(fluv_loop_t* loop) {
+  if (loop != NULL)
+    fluv__loop_unref(loop);
+}
+
+static void on_post(fluv__inbox_node_t* node) {
+  post_t* post = fluv__container_of(node, post_t, node);
+  void (*fn)(void* arg) = post->fn;
+  void* arg = post->arg;
+
+  fluv__free(post);
+  fn(arg);
+}
+
+int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg) {
+  post_t* post;
+  int err;
+
+  if (fluv__unlikely(loop == NULL || fn == NULL))
+    return FLUV_EINVAL;
+  post = fluv__malloc(sizeof(*post));
+  if (fluv__unlikely(post == NULL))
+    return FLUV_ENOMEM;
+  post->node.run = on_post;
+  post->fn = fn;
+  post->arg = arg;
+  err = fluv__inbox_post(&loop->inbox, &post->node);
+  if (fluv__unlikely(err != 0))
+    fluv__free(post);
+  return err;
+}
+
+static void handoff_unref(fluv__handoff_t* h) {
+  fluv_loop_t* loop;
+
+  /* Release, and acquire in the last, as for every count of references. */
+  if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  loop = atomic_load(&h->loop);
+  if (loop != NULL)
+    fluv__loop_unref(loop);
+  if (h->promise != NULL)
+    fluv_promise_free(h->promise);
+  else
+    sem_destroy(&h->ended);
+  fluv__free(h);
+}
+
+/* Of one that nobody is told of, no more is there than up to `promise`. */
+static void free_untold(fluv__handoff_t* h) {
+  fluv__free(h);
+}
+
+static void tell(fluv__handoff_t* h, int64_t result) {
+  if (h->done == NULL) {
+    free_untold(h);
+    return;
+  }
+  h->done(h, result);
+  handoff_unref(h);
+}
+
+void fluv__handoff_refuse(fluv__handoff_t* h, int err) {
+  tell(h, err);
+}
+
+/* The task of a handoff, as a future that nobody waits for. */
+typedef struct handed_op {
+  fluv_future_t base;
+  fluv__waiter_t waiter;
+  fluv__handoff_t* h;
+} handed_op_t;
+
+static void handed_wake(fluv__waiter_t* waiter, fluv_future_t* task) {
+  handed_op_t* op = fluv__container_of(waiter, handed_op_t, waiter);
+  fluv__handoff_t* h = op->h;
+  int64_t result = task->result;
+
+  h->task = NULL;
+  fluv__future_free(task, h->loc);
+  op->base.flags &= (uint8_t) ~FLUV__HOLDS;
+  tell(h, result);
+  fluv__complete(&op->base, 0);
+}
+
+/* The loop is closed before the task has returned. */
+static void handed_release(fluv_future_t* f) {
+  fluv__handoff_t* h = ((handed_op_t*) f)->h;
+
+  h->task = NULL;
+  tell(h, FLUV_ECANCELED);
+}
+
+static const fluv__ops_t handed_ops = {
+  .kind = "handed task",
+  .live = true,
+  .release = handed_release,
+};
+
+/* Run it as a task whose end is told. */
+static void run_told(fluv__handoff_t* h, fluv_loop_t* loop) {
+  handed_op_t* op;
+  fluv_future_t* task;
+
+  if (atomic_load(&h->loop) == NULL) {
+    fluv__loop_ref(loop);
+    atomic_store(&h->loop, loop);
+  }
+  /* One that is cancelled before it begins does not begin. */
+  if (atomic_load(&h->cancelled)) {
+    tell(h, FLUV_ECANCELED);
+    return;
+  }
+  op = (handed_op_t*) fluv__future_new(&handed_ops, sizeof(*op), h->loc);
+  if (op == NULL) {
+    tell(h, FLUV_ENOMEM);
+    return;
+  }
+  task = fluv_spawn_loc(h->fn, h->arg, NULL, h->loc);
+  fluv__take(task, loop, h->loc);
+  op->h = h;
+  op->waiter.wake = handed_wake;
+  op->base.state = FLUV__PENDING;
+  op->base.flags |= FLUV__TAKEN | FLUV__UNWANTED | FLUV__HOLDS;
+  h->task = task;
+  if (task->state == FLUV__DONE)
+    handed_wake(&op->waiter, task);
+  else
+    task->waiter = &op->waiter;
+}
+
+void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop) {
+  fluv_task_fn fn = h->fn;
+  void* arg = h->arg;
+  const fluv_loc_t* loc = h->loc;
+
+  if (h->done != NULL) {
+    run_told(h, loop);
+    return;
+  }
+  free_untold(h);
+  fluv_detach_loc(fluv_spawn_loc(fn, arg, NULL, loc), loc);
+}
+
+static void on_arrival(fluv__inbox_node_t* node) {
+  fluv__handoff_run(fluv__container_of(node, fluv__handoff_t, node),
+                    fluv__loop);
+}
+
+int fluv__handoff_send(fluv__handoff_t* h, fluv_loop_t* loop) {
+  h->node.run = on_arrival;
+  if (h->done != NULL) {
+    fluv__loop_ref(loop);
+    atomic_store(&h->loop, loop);
+  }
+  return fluv__inbox_post(&loop->inbox, &h->node);
+}
+
+static void on_cancel(fluv__inbox_node_t* node) {
+  fluv__handoff_t* h = fluv__container_of(node, fluv__handoff_t, cancel_node);
+
+  if (h->task != NULL)
+    fluv__cancel(h->task);
+  handoff_unref(h);
+}
+
+/* Any thread: ask the task to end, once. */
+static void handoff_cancel(fluv__handoff_t* h) {
+  fluv_loop_t* loop;
+
+  if (atomic_exchange(&h->cancelled, true))
+    return;
+  /* One that no loop has taken yet sees `cancelled` when one does. */
+  loop = atomic_load(&h->loop);
+  if (loop == NULL)
+    return;
+  /* Relaxed: the caller holds a reference. */
+  atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+  h->cancel_node.run = on_cancel;
+  if (fluv__inbox_post(&loop->inbox, &h->cancel_node) != 0)
+    handoff_unref(h);
+}
+
+static fluv__handoff_t* handoff_new(size_t size,
+                                    fluv_task_fn fn,
+                                    void* arg,
+                                    const fluv_loc_t* loc) {
+  fluv__handoff_t* h = fluv__malloc(size);
+
+  if (fluv__unlikely(h == NULL))
+    return NULL;
+  h->fn = fn;
+  h->arg = arg;
+  h->loc = loc;
+  h->done = NULL;
+  return h;
+}
+
+static fluv__handoff_t* told_new(fluv_task_fn fn,
+                                 void* arg,
+                                 const fluv_loc_t* loc) {
+  fluv__handoff_t* h = handoff_new(sizeof(*h), fn, arg, loc);
+
+  if (h == NULL)
+    return NULL;
+  h->task = NULL;
+  h->promise = NULL;
+  atomic_init(&h->loop, NULL);
+  atomic_init(&h->cancelled, false);
+  atomic_init(&h->refs, 2);
+  return h;
+}
+
+fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
+                                          void* arg,
+                                          const fluv_loc_t* loc) {
+  return handoff_new(offsetof(fluv__handoff_t, promise), fn, arg, loc);
+}
+
+static void done_for_thread(fluv__handoff_t* h, int64_t result) {
+  h->result = result;
+  sem_post(&h->ended);
+}
+
+fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
+                                          void* arg,
+                                          const fluv_loc_t* loc) {
+  fluv__handoff_t* h = told_new(fn, arg, loc);
+
+  if (h == NULL)
+    return NULL;
+  h->done = done_for_thread;
+  sem_init(&h->ended, 0, 0);
+  return h;
+}
+
+static void done_for_future(fluv__handoff_t* h, int64_t result) {
+  (void) fluv_promise_resolve(h->promise, result);
+}
+
+/* On the thread of the future, which is still to be resolved. */
+static void on_future_cancel(fluv_promise_t* p, void* arg) {
+  (void) p;
+  handoff_cancel(arg);
+}
+
+/* The future has ended: so has who made the handoff. */
+static void on_future_gone(void* arg) {
+  handoff_unref(arg);
+}
+
+fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
+                                          void* arg,
+                                          const fluv_loc_t* loc,
+                                          fluv_future_t** out_future) {
+  fluv__handoff_t* h = told_new(fn, arg, loc);
+  int err;
+
+  if (h == NULL) {
+    *out_future = fluv__future_none();
+    return NULL;
+  }
+  h->done = done_for_future;
+  err = fluv_promise_new_loc(&h->promise, out_future, loc);
+  if (err != 0) {
+    fluv__free(h);
+    *out_future =
+        err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+    return NULL;
+  }
+  fluv__promise_set_hooks(h->promise, on_future_cancel, on_future_gone, h);
+  return h;
+}
+
+fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
+                                 fluv_task_fn fn,
+                                 void* arg,
+                                 const fluv_loc_t* loc) {
+  fluv_future_t* f;
+  fluv__handoff_t* h;
+  int err;
+
+  if (loop == NULL || fn == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  if (loop == fluv__loop)
+    return fluv_spawn_loc(fn, arg, NULL, loc);
+  h = fluv__handoff_for_future(fn, arg, loc, &f);
+  if (h == NULL)
+    return f;
+  err = fluv__handoff_send(h, loop);
+  if (err != 0)
+    fluv__handoff_refuse(h, err);
+  return f;
+}
+
+int fluv_spawn_remote_loc(fluv_loop_t* loop,
+                          fluv_task_fn fn,
+                          void* arg,
+                          fluv_remote_t** out_remote,
+                          const fluv_loc_t* loc) {
+  fluv__handoff_t* h;
+  int err;
+
+  if (loop == NULL || fn == NULL)
+    return FLUV_EINVAL;
+  h = out_remote != NULL ? fluv__handoff_for_thread(fn, arg, loc)
+                         : fluv__handoff_for_nobody(fn, arg, loc);
+  if (h == NULL)
+    return FLUV_ENOMEM;
+  err = fluv__handoff_send(h, loop);
+  if (err != 0) {
+    fluv__handoff_refuse(h, err);
+    if (out_remote != NULL)
+      handoff_unref(h);
+    return err;
+  }
+  if (out_remote != NULL)
+    *out_remote = (fluv_remote_t*) (void*) h;
+  return 0;
+}
+
+#define handoff_of(remote) ((fluv__handoff_t*) (void*) (remote))
+
+int64_t fluv_wait(fluv_remote_t* remote, uint64_t timeout_ms) {
+  fluv__handoff_t* h = handoff_of(remote);
+  int64_t result;
+
+  if (fluv__loop != NULL)
+    return FLUV_EDEADLK;
+  if (!fluv__sem_wait(&h->ended, timeout_ms))
+    return FLUV_ETIMEDOUT;
+  result = h->result;
+  handoff_unref(h);
+  return result;
+}
+
+void fluv_remote_cancel(fluv_remote_t* remote) {
+  handoff_cancel(handoff_of(remote));
+}
+
+void fluv_remote_free(fluv_remote_t* remote) {
+  if (remote != NULL)
+    handoff_unref(handoff_of(remote));
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Handing a task to another thread's loop.
+ *
+ *   on its way --(arrives)--> running --(returns)--> ended, told once
+ *        \--(refused, or its loop closed)----------------^
+ *
+ * A handoff is one block of memory that goes to the loop as a node of its
+ * inbox, or lies in a runtime's queue until a worker takes it. There it becomes
+ * a task. Its end is told to whoever made it by `done`: that resolves a promise
+ * of another loop, or posts a thread's semaphore. `refs`: one of the way and
+ * the task, one of who made it, one of a cancellation on its way.
+ */
+#ifndef FLUV_RUNTIME_HANDOFF_H
+#define FLUV_RUNTIME_HANDOFF_H
+
+#include <semaphore.h>
+
+#include "base/atomic.h"
+#include "core/task.h"
+
+typedef struct fluv__handoff fluv__handoff_t;
+
+struct fluv__handoff {
+  fluv__inbox_node_t node;
+  fluv__list_t link; /* in a runtime's queue */
+  fluv_task_fn fn;
+  void* arg;
+  const fluv_loc_t* loc;
+  fluv_future_t* task; /* the loop's; NULL before and after */
+  /* NULL: nobody is told, and there is nothing below. */
+  void (*done)(fluv__handoff_t* h, int64_t result);
+  fluv_promise_t* promise;
+  int64_t result;
+  sem_t ended;
+  fluv__inbox_node_t cancel_node;
+  _Atomic(fluv_loop_t*) loop; /* where it went; a reference */
+  fluv__atomic_bool_t cancelled;
+  fluv__atomic_uint_t refs;
+};
+
+/* Make one whose end is told to a future of this loop (*out_future is that, or
+ * the failure), to a plain thread, or to nobody. */
+fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
+                                          void* arg,
+                                          const fluv_loc_t* loc,
+                                          fluv_future_t** out_future);
+fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
+                                          void* arg,
+                                          const fluv_loc_t* loc);
+fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
+                                          void* arg,
+                                          const fluv_loc_t* loc);
+
+/* Any thread: send it to a loop. 0, or FLUV_ECANCELED: it is still whole. */
+int fluv__handoff_send(fluv__handoff_t* h, fluv_loop_t* loop);
+
+/* On the thread of the loop that is to run it. */
+void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop);
+
+/* It will not run: tell so, and drop the reference of the way. */
+void fluv__handoff_refuse(fluv__handoff_t* h, int err);
+
+#endif /* FLUV_RUNTIME_HANDOFF_H */

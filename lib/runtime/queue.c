@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues of tasks that any member of a runtime may start. */
+#include "runtime/runtime.h"
+
+static void bump(atomic_ullong* counter) {
+  /* Relaxed: only the member's own thread writes it. */
+  atomic_store_explicit(counter,
+                        atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                        memory_order_relaxed);
+}
+
+static void on_call(fluv__inbox_node_t* node) {
+  fluv__member_t* m = fluv__container_of(node, fluv__member_t, call);
+
+  /* The drain that this runs in looks at the queues before it rests. */
+  atomic_store(&m->state, FLUV__RUNNING);
+}
+
+void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
+  m->runtime = rt;
+  m->number = number;
+  pthread_mutex_init(&m->lock, NULL);
+  fluv__list_init(&m->queue);
+  m->call.run = on_call;
+}
+
+static size_t length_of(fluv__member_t* m) {
+  return atomic_load(&m->length);
+}
+
+/* Under the lock. */
+static void add_length(fluv__member_t* m, size_t n) {
+  atomic_store(&m->length, length_of(m) + n);
+}
+
+/* Something was queued: call one who sleeps, if there is any. */
+static void call_one(fluv_runtime_t* rt) {
+  unsigned i;
+
+  for (i = 0; i < rt->count; i++) {
+    fluv__member_t* m = &rt->member[i];
+    int idle = FLUV__IDLE;
+
+    if (atomic_load(&m->state) != FLUV__IDLE ||
+        !atomic_compare_exchange_strong(&m->state, &idle, FLUV__CALLED))
+      continue;
+    /* A loop that is closed has left nothing to call it for. */
+    (void) fluv__inbox_post(&m->loop->inbox, &m->call);
+    atomic_fetch_add(&m->calls, 1);
+    return;
+  }
+}
+
+int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h) {
+  bool closed;
+
+  pthread_mutex_lock(&m->lock);
+  closed = m->closed;
+  if (!closed) {
+    fluv__list_append(&m->queue, &h->link);
+    add_length(m, 1);
+  }
+  pthread_mutex_unlock(&m->lock);
+  if (closed)
+    return FLUV_ECANCELED;
+  call_one(m->runtime);
+  return 0;
+}
+
+void fluv__member_close(fluv__member_t* m) {
+  fluv__handoff_t* h;
+  fluv__list_t left;
+
+  pthread_mutex_lock(&m->lock);
+  m->closed = true;
+  fluv__list_move(&m->queue, &left);
+  atomic_store(&m->length, 0);
+  pthread_mutex_unlock(&m->lock);
+  while (!fluv__list_is_empty(&left)) {
+    h = fluv__container_of(left.next, fluv__handoff_t, link);
+    fluv__list_remove(&h->link);
+    fluv__handoff_refuse(h, FLUV_ECANCELED);
+  }
+}
+
+/* Take one from the own queue. */
+static fluv__handoff_t* take_own(fluv__member_t* m) {
+  fluv__handoff_t* h = NULL;
+
+  if (length_of(m) == 0)
+    return NULL;
+  pthread_mutex_lock(&m->lock);
+  if (!fluv__list_is_empty(&m->queue)) {
+    h = fluv__container_of(m->queue.next, fluv__handoff_t, link);
+    fluv__list_remove(&h->link);
+    add_length(m, (size_t) -1);
+  }
+  pthread_mutex_unlock(&m->lock);
+  if (h != NULL)
+    bump(&m->taken);
+  return h;
+}
+
+/* Cut the older half, at least one, off a queue. Their number. */
+static size_t cut_half(fluv__member_t* victim, fluv__list_t* half) {
+  size_t n;
+  size_t i;
+
+  fluv__list_init(half);
+  pthread_mutex_lock(&victim->lock);
+  n = (length_of(victim) + 1) / 2;
+  for (i = 0; i < n; i++) {
+    fluv__list_t* it = victim->queue.next;
+
+    fluv__list_remove(it);
+    fluv__list_append(half, it);
+  }
+  add_length(victim, (size_t) 0 - n);
+  pthread_mutex_unlock(&victim->lock);
+  return n;
+}
+
+/* Steal half of a queue: one to run now, the rest into the own queue. */
+static fluv__handoff_t* steal_from(fluv__member_t* m, fluv__member_t* victim) {
+  fluv__handoff_t* h;
+  fluv__list_t half;
+  size_t n = cut_half(victim, &half);
+  bool closed;
+
+  if (n == 0)
+    return NULL;
+  h = fluv__container_of(half.next, fluv__handoff_t, link);
+  fluv__list_remove(&h->link);
+  atomic_store_explicit(
+      &m->stolen,
+      atomic_load_explicit(&m->stolen, memory_order_relaxed) + n,
+      memory_order_relaxed);
+  pthread_mutex_lock(&m->lock);
+  closed = m->closed;
+  while (!closed && !fluv__list_is_empty(&half)) {
+    fluv__list_t* it = half.next;
+
+    fluv__list_remove(it);
+    fluv__list_append(&m->queue, it);
+  }
+  if (!closed)
+    add_length(m, n - 1);
+  pthread_mutex_unlock(&m->lock);
+  while (closed && !fluv__list_is_empty(&half)) {
+    fluv__list_t* it = half.next;
+
+    fluv__list_remove(it);
+    fluv__handoff_refuse(fluv__container_of(it, fluv__handoff_t, link),
+                         FLUV_ECANCELED);
+  }
+  if (n > 1)
+    call_one(m->runtime);
+  return h;
+}
+
+static fluv__handoff_t* steal(fluv__member_t* m) {
+  fluv_runtime_t* rt = m->runtime;
+  fluv__handoff_t* h;
+  unsigned i;
+
+  for (i = 1; i < rt->count; i++) {
+    fluv__member_t* victim = &rt->member[(m->number + i) % rt->count];
+
+    if (length_of(victim) > 0 && (h = steal_from(m, victim)) != NULL)
+      return h;
+  }
+  return NULL;
+}
+
+/* For the metrics: what others may not read from the loop. */
+static void publish(fluv__member_t* m) {
+  atomic_store_explicit(&m->tasks, m->loop->task_count, memory_order_relaxed);
+  atomic_store_explicit(&m->turns, m->loop->turn, memory_order_relaxed);
+}
+
+/* A turn begins: we do not sleep, and one that was queued here has its turn
+ * even if there is always something else to do. */
+static void member_begin(fluv_loop_t* loop) {
+  fluv__member_t* m = loop->member;
+  int idle = FLUV__IDLE;
+  fluv__handoff_t* h;
+
+  if (atomic_load_explicit(&m->state, memory_order_relaxed) == FLUV__IDLE)
+    (void) atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING);
+  publish(m);
+  h = take_own(m);
+  if (h != NULL)
+    fluv__handoff_run(h, loop);
+}
+
+static bool find_work(fluv__member_t* m) {
+  fluv__handoff_t* h = take_own(m);
+
+  if (h == NULL)
+    h = steal(m);
+  if (h == NULL)
+    return false;
+  fluv__handoff_run(h, m->loop);
+  return true;
+}
+
+static bool member_rest(fluv_loop_t* loop) {
+  fluv__member_t* m = loop->member;
+  int running = FLUV__RUNNING;
+  int idle = FLUV__IDLE;
+
+  if (find_work(m))
+    return false;
+  publish(m);
+  atomic_store_explicit(&m->idle_ns,
+                        uv_metrics_idle_time(loop->uv),
+                        memory_order_relaxed);
+  /* If somebody has called, the call is on its way, and ends the sleep. */
+  if (!atomic_compare_exchange_strong(&m->state, &running, FLUV__IDLE))
+    return true;
+  if (!find_work(m))
+    return true;
+  (void) atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING);
+  return false;
+}
+
+const fluv__sched_t fluv__member_sched = { member_begin, member_rest };

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/* The runtime: making, starting, using and ending it. */
+#define _GNU_SOURCE
+#include "runtime/runtime.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Forks of this process since it began: a runtime has no threads in a child. */
+static unsigned forks;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* The runtime for who has none, made when it is first needed. */
+static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
+static fluv_runtime_t* default_runtime;
+
+static void after_fork(void) {
+  forks++;
+}
+
+static void watch_forks(void) {
+  (void) pthread_atfork(NULL, NULL, after_fork);
+}
+
+static unsigned count_cores(void) {
+#ifdef __linux__
+  cpu_set_t set;
+
+  if (sched_getaffinity(0, sizeof(set), &set) == 0)
+    return (unsigned) CPU_COUNT(&set);
+#endif
+  return 1;
+}
+
+/* What was asked for, or the environment says, or the cores. 0: neither is a
+ * number that is possible. */
+static unsigned count_workers(unsigned asked) {
+  const char* text = getenv("FLUV_WORKERS");
+  unsigned long n = asked;
+  char* end;
+
+  if (n == 0 && text != NULL && *text != '\0') {
+    n = strtoul(text, &end, 10);
+    if (*end != '\0' || n == 0)
+      return 0;
+  }
+  if (n == 0) {
+    n = count_cores();
+    if (n > FLUV__MOST_WORKERS)
+      n = FLUV__MOST_WORKERS;
+  }
+  return n <= FLUV__MOST_WORKERS ? (unsigned) n : 0;
+}
+
+/* Copy the options; 0 or FLUV_EINVAL. */
+static int apply_options(fluv_runtime_t* rt,
+                         const fluv_runtime_options_t* options) {
+  static const fluv_loop_options_t loop_defaults = FLUV_LOOP_OPTIONS_INIT;
+
+  if (options->size != sizeof(*options))
+    return FLUV_EINVAL;
+  rt->options = *options;
+  rt->loop_options = options->loop != NULL ? *options->loop : loop_defaults;
+  if (rt->loop_options.size != sizeof(rt->loop_options))
+    return FLUV_EINVAL;
+  snprintf(rt->name,
+           sizeof(rt->name),
+           "%s",
+           options->name != NULL ? options->name : "fluv");
+  rt->count = count_workers(options->workers);
+  return rt->count > 0 ? 0 : FLUV_EINVAL;
+}
+
+static void runtime_destroy(fluv_runtime_t* rt) {
+  unsigned i;
+
+  for (i = 0; rt->member != NULL && i < rt->count; i++) {
+    pthread_mutex_destroy(&rt->member[i].lock);
+    fluv_loop_unref(rt->member[i].loop);
+  }
+  fluv_token_free(rt->stop);
+  pthread_mutex_destroy(&rt->lock);
+  pthread_cond_destroy(&rt->changed);
+  fluv__free(rt->member);
+  fluv__free(rt);
+}
+
+int fluv_runtime_new(const fluv_runtime_options_t* options,
+                     fluv_runtime_t** out_runtime) {
+  static const fluv_runtime_options_t defaults = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_runtime_t* rt;
+  unsigned i;
+  int err;
+
+  if (out_runtime == NULL)
+    return FLUV_EINVAL;
+  pthread_once(&once, watch_forks);
+  rt = fluv__calloc(1, sizeof(*rt));
+  if (rt == NULL)
+    return FLUV_ENOMEM;
+  pthread_mutex_init(&rt->lock, NULL);
+  pthread_cond_init(&rt->changed, NULL);
+  rt->forks = forks;
+  err = apply_options(rt, options != NULL ? options : &defaults);
+  if (err == 0)
+    err = fluv_token_new(&rt->stop);
+  if (err == 0) {
+    rt->member = fluv__calloc(rt->count, sizeof(*rt->member));
+    if (rt->member == NULL)
+      err = FLUV_ENOMEM;
+  }
+  if (err != 0) {
+    runtime_destroy(rt);
+    return err;
+  }
+  for (i = 0; i < rt->count; i++)
+    fluv__member_init(&rt->member[i], rt, i);
+  *out_runtime = rt;
+  return 0;
+}
+
+static void set_ready(fluv__member_t* m, fluv_loop_t* loop, int64_t err) {
+  fluv_runtime_t* rt = m->runtime;
+
+  pthread_mutex_lock(&rt->lock);
+  if (loop != NULL)
+    m->loop = fluv_loop_ref(loop);
+  m->ready = true;
+  m->err = err;
+  pthread_cond_broadcast(&rt->changed);
+  pthread_mutex_unlock(&rt->lock);
+}
+
+/* The main task of a worker: when it returns, fluv_run() cancels the others. */
+static int64_t worker_task(void* arg) {
+  fluv__member_t* m = arg;
+  const fluv_runtime_options_t* options = &m->runtime->options;
+  fluv_loop_t* loop = fluv__loop;
+  int64_t err;
+
+  uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME);
+  if (options->on_start != NULL)
+    options->on_start(m->number, options->arg);
+  set_ready(m, loop, 0);
+  loop->member = m;
+  loop->sched = &fluv__member_sched;
+  err = fluv_await(fluv_token_cancelled(m->runtime->stop));
+  loop->sched = NULL;
+  if (options->on_stop != NULL)
+    options->on_stop(m->number, options->arg);
+  return err;
+}
+
+static void pin_to_core(unsigned number) {
+#ifdef __linux__
+  cpu_set_t all;
+  cpu_set_t one;
+  unsigned n = number % count_cores();
+  int core;
+
+  if (sched_getaffinity(0, sizeof(all), &all) != 0)
+    return;
+  for (core = 0; core < CPU_SETSIZE; core++) {
+    if (!CPU_ISSET(core, &all) || n-- > 0)
+      continue;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    (void) pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+    return;
+  }
+#endif
+}
+
+static void* worker_main(void* arg) {
+  fluv__member_t* m = arg;
+  char name[16];
+  int64_t err;
+
+  snprintf(name, sizeof(name), "%.11s-%u", m->runtime->name, m->number % 1000);
+#ifdef __linux__
+  (void) pthread_setname_np(pthread_self(), name);
+#endif
+  if (m->runtime->options.pin)
+    pin_to_core(m->number);
+  err = fluv_run(worker_task, m, &m->runtime->loop_options);
+  if (!m->ready) /* the loop could not be made */
+    set_ready(m, NULL, err);
+  return NULL;
+}
+
+/* Under the lock: start the threads and wait for their loops. */
+static int start_all(fluv_runtime_t* rt) {
+  int err = 0;
+  unsigned i;
+
+  for (i = 0; i < rt->count && err == 0; i++) {
+    fluv__member_t* m = &rt->member[i];
+
+    err = uv_translate_sys_error(
+        pthread_create(&m->thread, NULL, worker_main, m));
+    m->started = err == 0;
+    while (m->started && !m->ready)
+      pthread_cond_wait(&rt->changed, &rt->lock);
+    if (m->started)
+      err = (int) m->err;
+  }
+  rt->started = err == 0;
+  return err;
+}
+
+int fluv_runtime_start(fluv_runtime_t* rt) {
+  int err = 0;
+
+  if (rt->forks != forks)
+    return FLUV_EPERM;
+  pthread_mutex_lock(&rt->lock);
+  if (rt->stopped)
+    err = FLUV_ECANCELED;
+  else if (!rt->started)
+    err = start_all(rt);
+  pthread_mutex_unlock(&rt->lock);
+  return err;
+}
+
+unsigned fluv_runtime_count_workers(const fluv_runtime_t* rt) {
+  return rt->count;
+}
+
+fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* rt, unsigned worker) {
+  if (worker >= rt->count || fluv_runtime_start(rt) != 0)
+    return NULL;
+  return rt->member[worker].loop;
+}
+
+static void end_default(void) {
+  fluv_runtime_t* rt = default_runtime;
+
+  if (rt != NULL && rt->forks == forks && fluv__loop == NULL &&
+      fluv_runtime_shutdown(rt, 2000) == 0)
+    runtime_destroy(rt);
+}
+
+static int get_default(fluv_runtime_t** out_runtime) {
+  int err = 0;
+
+  pthread_mutex_lock(&default_lock);
+  if (default_runtime == NULL) {
+    err = fluv_runtime_new(NULL, &default_runtime);
+    if (err == 0)
+      (void) atexit(end_default);
+  }
+  *out_runtime = default_runtime;
+  pthread_mutex_unlock(&default_lock);
+  return err;
+}
+
+/* The member of this thread's loop, if it belongs to the runtime, or to any if
+ * that is NULL. */
+static fluv__member_t* own_member(const fluv_runtime_t* rt) {
+  fluv__member_t* m;
+
+  if (fluv__loop == NULL || fluv__loop->sched != &fluv__member_sched)
+    return NULL;
+  m = fluv__loop->member;
+  return rt == NULL || m->runtime == rt ? m : NULL;
+}
+
+/* Where to queue: at home, or at one after the other. */
+static int find_member(fluv_runtime_t* rt, fluv__member_t** out_member) {
+  fluv__member_t* m = own_member(rt);
+  int err;
+
+  if (m != NULL) {
+    *out_member = m;
+    return 0;
+  }
+  if (rt == NULL && (err = get_default(&rt)) != 0)
+    return err;
+  err = fluv_runtime_start(rt);
+  if (err == 0)
+    *out_member = &rt->member[atomic_fetch_add(&rt->next, 1) % rt->count];
+  return err;
+}
+
+fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* rt,
+                                      fluv_task_fn fn,
+                                      void* arg,
+                                      const fluv_loc_t* loc) {
+  fluv__member_t* m;
+  fluv__handoff_t* h;
+  fluv_future_t* f;
+  int err;
+
+  if (fn == NULL)
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  if (fluv__loop == NULL)
+    return fluv__future_fail(FLUV_ENOLOOP, loc);
+  err = find_member(rt, &m);
+  if (err != 0)
+    return fluv__future_fail(err, loc);
+  h = fluv__handoff_for_future(fn, arg, loc, &f);
+  if (h == NULL)
+    return f;
+  err = fluv__member_push(m, h);
+  if (err != 0)
+    fluv__handoff_refuse(h, err);
+  return f;
+}
+
+int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
+                                  fluv_task_fn fn,
+                                  void* arg,
+                                  fluv_remote_t** out_remote,
+                                  const fluv_loc_t* loc) {
+  fluv__member_t* m;
+  fluv__handoff_t* h;
+  int err;
+
+  if (fn == NULL)
+    return FLUV_EINVAL;
+  err = find_member(rt, &m);
+  if (err != 0)
+    return err;
+  h = out_remote != NULL ? fluv__handoff_for_thread(fn, arg, loc)
+                         : fluv__handoff_for_nobody(fn, arg, loc);
+  if (h == NULL)
+    return FLUV_ENOMEM;
+  err = fluv__member_push(m, h);
+  if (err != 0) {
+    fluv__handoff_refuse(h, err);
+    if (out_remote != NULL)
+      fluv_remote_free((fluv_remote_t*) (void*) h);
+    return err;
+  }
+  if (out_remote != NULL)
+    *out_remote = (fluv_remote_t*) (void*) h;
+  return 0;
+}
+
+/* Whether the thread has ended in time. */
+static bool join(pthread_t thread, uint64_t end) {
+#ifdef __linux__
+  struct timespec until;
+  uint64_t now = uv_hrtime();
+  uint64_t left = now < end ? end - now : 0;
+
+  if (end != FLUV_FOREVER) {
+    clock_gettime(CLOCK_REALTIME, &until);
+    left += (uint64_t) until.tv_nsec;
+    until.tv_sec += (time_t) (left / 1000000000);
+    until.tv_nsec = (long) (left % 1000000000);
+    return pthread_timedjoin_np(thread, NULL, &until) == 0;
+  }
+#endif
+  return pthread_join(thread, NULL) == 0;
+}
+
+/* Join the threads that were started. */
+static int join_all(fluv_runtime_t* rt, uint64_t timeout_ms) {
+  uint64_t end = FLUV_FOREVER;
+  int err = 0;
+  unsigned i;
+
+  if (timeout_ms < FLUV_FOREVER / 2000000)
+    end = uv_hrtime() + timeout_ms * 1000000;
+  for (i = 0; i < rt->count; i++) {
+    if (!rt->member[i].started)
+      continue;
+    if (join(rt->member[i].thread, end)) {
+      rt->member[i].started = false;
+      continue;
+    }
+    fluv__warn(
+        "worker %s-%u does not come back from a task, and is left behind",
+        rt->name,
+        i);
+    err = FLUV_ETIMEDOUT;
+  }
+  return err;
+}
+
+int fluv_runtime_shutdown(fluv_runtime_t* rt, uint64_t timeout_ms) {
+  unsigned i;
+  int err;
+
+  if (own_member(rt) != NULL)
+    return FLUV_EDEADLK;
+  pthread_mutex_lock(&rt->lock);
+  rt->stopped = true;
+  pthread_mutex_unlock(&rt->lock);
+  for (i = 0; i < rt->count; i++)
+    fluv__member_close(&rt->member[i]);
+  if (rt->forks != forks)
+    return 0; /* the threads are the parent's */
+  fluv_token_cancel(rt->stop, FLUV_ECANCELED);
+  err = join_all(rt, timeout_ms);
+  return err;
+}
+
+void fluv_runtime_free(fluv_runtime_t* rt) {
+  if (rt != NULL && fluv_runtime_shutdown(rt, FLUV_FOREVER) == 0)
+    runtime_destroy(rt);
+}
+
+static void add_metrics(fluv__member_t* m, fluv_metrics_t* sum) {
+  sum->workers += m->ready ? 1 : 0;
+  sum->tasks += atomic_load(&m->tasks);
+  sum->taken += atomic_load(&m->taken);
+  sum->stolen += atomic_load(&m->stolen);
+  sum->queued += atomic_load(&m->length);
+  sum->calls += atomic_load(&m->calls);
+  sum->turns += atomic_load(&m->turns);
+  sum->idle_ns += atomic_load(&m->idle_ns);
+}
+
+int fluv_runtime_get_metrics(fluv_runtime_t* rt,
+                             int worker,
+                             fluv_metrics_t* out_metrics) {
+  unsigned i;
+
+  if (worker < -1 || worker >= (int) rt->count || out_metrics == NULL)
+    return FLUV_EINVAL;
+  memset(out_metrics, 0, sizeof(*out_metrics));
+  pthread_mutex_lock(&rt->lock);
+  for (i = 0; i < rt->count; i++)
+    if (worker == -1 || worker == (int) i)
+      add_metrics(&rt->member[i], out_metrics);
+  pthread_mutex_unlock(&rt->lock);
+  return 0;
+}

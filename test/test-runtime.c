@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/* Handing work to other loops, and runtimes of 1, 2, 4 and 8 workers. */
+#include "fluv-test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef TEST_SANITIZED
+# define MANY     20000
+# define RUNTIMES 30
+#else
+# define MANY     1000000
+# define RUNTIMES 300
+#endif
+
+static atomic_long count;
+
+/* A thread with a loop that lives until it is told to end. */
+typedef struct other {
+  pthread_t thread;
+  uv_sem_t ready;
+  fluv_token_t* stop;
+  fluv_loop_t* loop;
+} other_t;
+
+static int64_t live(void* arg) {
+  other_t* o = arg;
+
+  o->loop = fluv_loop_ref(fluv_loop_current());
+  uv_sem_post(&o->ready);
+  return fluv_await(fluv_token_cancelled(o->stop));
+}
+
+static void* other_main(void* arg) {
+  ck_assert_err(fluv_run(live, arg, NULL), 0);
+  return NULL;
+}
+
+static void other_start(other_t* o) {
+  uv_sem_init(&o->ready, 0);
+  ck_assert_err(fluv_token_new(&o->stop), 0);
+  ck_assert_int_eq(pthread_create(&o->thread, NULL, other_main, o), 0);
+  uv_sem_wait(&o->ready);
+}
+
+static void other_stop(other_t* o) {
+  fluv_token_cancel(o->stop, FLUV_ECANCELED);
+  pthread_join(o->thread, NULL);
+}
+
+static void other_free(other_t* o) {
+  fluv_loop_unref(o->loop);
+  fluv_token_free(o->stop);
+  uv_sem_destroy(&o->ready);
+}
+
+static other_t other;
+
+static void setup(void) {
+  test_setup();
+  other_start(&other);
+  atomic_store(&count, 0);
+}
+
+static void teardown(void) {
+  other_stop(&other);
+  other_free(&other);
+  test_teardown();
+}
+
+static void bump(void* arg) {
+  (void) arg;
+  atomic_fetch_add(&count, 1);
+}
+
+static int64_t bump_task(void* arg) {
+  bump(arg);
+  return (int64_t) (intptr_t) arg;
+}
+
+static void* post_many(void* arg) {
+  int i;
+
+  for (i = 0; i < MANY / 4; i++)
+    ck_assert_err(fluv_post(arg, bump, NULL), 0);
+  return NULL;
+}
+
+START_TEST(every_post_runs_once) {
+  pthread_t threads[4];
+  int i;
+
+  for (i = 0; i < 4; i++)
+    pthread_create(&threads[i], NULL, post_many, other.loop);
+  for (i = 0; i < 4; i++)
+    pthread_join(threads[i], NULL);
+  other_stop(&other); /* what was posted before runs first */
+  ck_assert_int_eq(atomic_load(&count), MANY / 4 * 4);
+  ck_assert_err(fluv_post(other.loop, bump, NULL), FLUV_ECANCELED);
+  ck_assert_err(fluv_post(NULL, bump, NULL), FLUV_EINVAL);
+  other_free(&other);
+  other_start(&other);
+}
+END_TEST
+
+static void post_sem(void* arg) {
+  uv_sem_post(arg);
+}
+
+/* A post exactly when the loop goes to sleep, again and again. */
+START_TEST(no_post_is_slept_over) {
+  uv_sem_t sem;
+  int i;
+
+  uv_sem_init(&sem, 0);
+  for (i = 0; i < 5000; i++) {
+    ck_assert_err(fluv_post(other.loop, post_sem, &sem), 0);
+    uv_sem_wait(&sem);
+  }
+  uv_sem_destroy(&sem);
+}
+END_TEST
+
+static int64_t where(void* arg) {
+  *(pthread_t*) arg = pthread_self();
+  return 7;
+}
+
+TEST_TASK(a_task_runs_there_and_its_result_comes_home) {
+  pthread_t thread;
+
+  ck_assert_err(fluv_await(fluv_spawn_on(other.loop, where, &thread)), 7);
+  ck_assert(pthread_equal(thread, other.thread));
+  ck_assert_err(fluv_await(fluv_spawn_on(fluv_loop_current(), where, &thread)),
+                7);
+  ck_assert(pthread_equal(thread, pthread_self()));
+  ck_assert_err(fluv_await(fluv_spawn_on(NULL, where, &thread)), FLUV_EINVAL);
+  return 0;
+}
+
+static int64_t sleep_long(void* arg) {
+  int64_t err;
+
+  if (arg != NULL)
+    uv_sem_post(arg);
+  err = fluv_await(fluv_sleep(60000));
+  atomic_fetch_add(&count, err == FLUV_ECANCELED ? 1 : 100);
+  return err;
+}
+
+TEST_TASK(a_remote_task_is_cancelled_and_dropped) {
+  fluv_future_t* f;
+  uv_sem_t sem;
+  int i;
+
+  uv_sem_init(&sem, 0);
+  for (i = 0; i < 3; i++) {
+    f = fluv_spawn_on(other.loop, sleep_long, &sem);
+    uv_sem_wait(&sem);
+    if (i == 0) {
+      fluv_cancel(f);
+      ck_assert_err(fluv_await(f), FLUV_ECANCELED);
+    } else if (i == 1) {
+      ck_assert_err(fluv_await(fluv_timeout(f, 1)), FLUV_ETIMEDOUT);
+    } else {
+      fluv_drop(f);
+    }
+  }
+  /* The dropped one ends there, in its own time. */
+  while (atomic_load(&count) < 3)
+    ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+  ck_assert_int_eq(atomic_load(&count), 3);
+  uv_sem_destroy(&sem);
+  return 0;
+}
+
+TEST_TASK(a_loop_that_ends_tells_who_waits) {
+  fluv_future_t* f = fluv_spawn_on(other.loop, sleep_long, NULL);
+
+  fluv_start(f);
+  other_stop(&other);
+  ck_assert_err(fluv_await(f), FLUV_ECANCELED);
+  ck_assert_err(fluv_await(fluv_spawn_on(other.loop, sleep_long, NULL)),
+                FLUV_ECANCELED);
+  other_free(&other);
+  other_start(&other);
+  return 0;
+}
+
+static void remotes(void* arg) {
+  fluv_remote_t* remote;
+  fluv_loop_t* loop = arg;
+  uv_sem_t sem;
+
+  uv_sem_init(&sem, 0);
+  ck_assert_err(
+      fluv_spawn_remote(loop, bump_task, (void*) (intptr_t) 5, &remote),
+      0);
+  ck_assert_err(fluv_wait(remote, FLUV_FOREVER), 5);
+  ck_assert_err(fluv_spawn_remote(loop, sleep_long, &sem, &remote), 0);
+  uv_sem_wait(&sem);
+  ck_assert_err(fluv_wait(remote, 1), FLUV_ETIMEDOUT);
+  fluv_remote_cancel(remote);
+  fluv_remote_cancel(remote);
+  ck_assert_err(fluv_wait(remote, FLUV_FOREVER), FLUV_ECANCELED);
+  ck_assert_err(fluv_spawn_remote(loop, bump_task, NULL, &remote), 0);
+  fluv_remote_free(remote);
+  ck_assert_err(fluv_spawn_remote(loop, bump_task, NULL, NULL), 0);
+  uv_sem_destroy(&sem);
+}
+
+START_TEST(a_plain_thread_waits_for_a_task) {
+  test_on_thread(remotes, other.loop);
+  other_stop(&other);
+  ck_assert_int_eq(atomic_load(&count), 4);
+  ck_assert_err(fluv_spawn_remote(other.loop, bump_task, NULL, NULL),
+                FLUV_ECANCELED);
+  other_free(&other);
+  other_start(&other);
+}
+END_TEST
+
+static const unsigned worker_counts[] = { 1, 2, 4, 8 };
+
+static fluv_runtime_t* runtime_of(unsigned workers) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_runtime_t* rt;
+
+  options.workers = workers;
+  ck_assert_err(fluv_runtime_new(&options, &rt), 0);
+  return rt;
+}
+
+static int64_t spread(void* arg) {
+  enum {
+    TASKS = 500
+  };
+  fluv_future_t* f[TASKS];
+  int64_t sum = 0;
+  intptr_t i;
+
+  for (i = 0; i < TASKS; i++)
+    f[i] = fluv_runtime_spawn(arg, bump_task, (void*) i);
+  for (i = 0; i < TASKS; i++)
+    sum += fluv_await(f[i]);
+  return sum;
+}
+
+START_TEST(tasks_for_any_worker_run_once) {
+  fluv_runtime_t* rt = runtime_of(worker_counts[_i]);
+  fluv_metrics_t metrics;
+
+  ck_assert_err(test_run(spread, rt), 124750);
+  ck_assert_int_eq(atomic_load(&count), 500);
+  ck_assert_err(fluv_runtime_get_metrics(rt, -1, &metrics), 0);
+  ck_assert_uint_eq(metrics.workers, worker_counts[_i]);
+  ck_assert_uint_eq(metrics.queued, 0);
+  ck_assert_uint_ge(metrics.taken + metrics.stolen, 500);
+  ck_assert_err(fluv_runtime_get_metrics(rt, 99, &metrics), FLUV_EINVAL);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+/* Spawns from inside, so that its own queue fills and the others steal. */
+static int64_t fan_out(void* arg) {
+  (void) arg;
+  return spread(NULL);
+}
+
+START_TEST(workers_steal_from_each_other) {
+  fluv_runtime_t* rt = runtime_of(worker_counts[_i]);
+
+  ck_assert_err(fluv_block_on(fluv_runtime_spawn(rt, fan_out, NULL)), 124750);
+  ck_assert_int_eq(atomic_load(&count), 500);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+static int64_t maybe_cancelled(void* arg) {
+  int64_t err;
+
+  (void) arg;
+  atomic_fetch_add(&count, 1);
+  err = fluv_yield();
+  atomic_fetch_sub(&count, 1);
+  return err;
+}
+
+static int64_t cancel_some(void* arg) {
+  enum {
+    TASKS = 200
+  };
+  fluv_future_t* f[TASKS];
+  int64_t result;
+  int i;
+
+  for (i = 0; i < TASKS; i++) {
+    f[i] = fluv_runtime_spawn(arg, maybe_cancelled, NULL);
+    if (i % 3 == 0)
+      fluv_cancel(f[i]);
+    if (i % 7 == 0) {
+      fluv_drop(f[i]);
+      f[i] = fluv_ready(0);
+    }
+  }
+  for (i = 0; i < TASKS; i++) {
+    result = fluv_await(f[i]);
+    ck_assert(result == 0 || (result == FLUV_ECANCELED && i % 3 == 0));
+  }
+  return 0;
+}
+
+START_TEST(stolen_tasks_are_cancelled) {
+  fluv_runtime_t* rt = runtime_of(worker_counts[_i]);
+
+  ck_assert_err(test_run(cancel_some, rt), 0);
+  fluv_runtime_free(rt);
+  ck_assert_int_eq(atomic_load(&count), 0);
+}
+END_TEST
+
+START_TEST(many_runtimes) {
+  int i;
+
+  for (i = 0; i < RUNTIMES; i++) {
+    fluv_runtime_t* rt = runtime_of(2);
+
+    if (i % 2 == 0)
+      ck_assert_err(fluv_block_on(fluv_runtime_spawn(rt, bump_task, (void*) 3)),
+                    3);
+    fluv_runtime_free(rt);
+  }
+}
+END_TEST
+
+typedef struct ends {
+  fluv_sender_t* tx;
+  fluv_receiver_t* rx;
+  char item;
+} ends_t;
+
+static int64_t wait_for_ever(void* arg) {
+  ends_t* ends = arg;
+
+  ck_assert_err(fluv_channel_new(1, 1, NULL, &ends->tx, &ends->rx), 0);
+  switch (atomic_fetch_add(&count, 1) % 3) {
+  case 0:
+    return fluv_await(fluv_never());
+  case 1:
+    return fluv_await(fluv_recv(ends->rx, &ends->item));
+  default:
+    return fluv_await(fluv_sleep(100000));
+  }
+}
+
+/* Tasks that wait for all kinds of things end with a shutdown. */
+START_TEST(shutdown_ends_what_waits) {
+  fluv_runtime_t* rt = runtime_of(2);
+  fluv_remote_t* remotes_of[6];
+  ends_t ends[6];
+  int i;
+
+  fluv_runtime_start(rt);
+  for (i = 0; i < 6; i++)
+    ck_assert_err(
+        fluv_runtime_spawn_remote(rt, wait_for_ever, &ends[i], &remotes_of[i]),
+        0);
+  while (atomic_load(&count) < 6)
+    sched_yield();
+  ck_assert_err(fluv_runtime_shutdown(rt, 10000), 0);
+  ck_assert_err(fluv_block_on(fluv_runtime_spawn(rt, bump_task, NULL)),
+                FLUV_ECANCELED);
+  ck_assert_ptr_null(fluv_runtime_get_loop(rt, 0));
+  for (i = 0; i < 6; i++) {
+    fluv_remote_cancel(remotes_of[i]);
+    fluv_remote_free(remotes_of[i]);
+    fluv_sender_free(ends[i].tx);
+    fluv_receiver_free(ends[i].rx);
+  }
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+START_TEST(options_are_checked) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_runtime_t* rt;
+
+  options.workers = 65;
+  ck_assert_err(fluv_runtime_new(&options, &rt), FLUV_EINVAL);
+  options.workers = 1;
+  options.size = 3;
+  ck_assert_err(fluv_runtime_new(&options, &rt), FLUV_EINVAL);
+  ck_assert_err(fluv_runtime_new(NULL, NULL), FLUV_EINVAL);
+  setenv("FLUV_WORKERS", "3", 1);
+  ck_assert_err(fluv_runtime_new(NULL, &rt), 0);
+  ck_assert_uint_eq(fluv_runtime_count_workers(rt), 3);
+  fluv_runtime_free(rt);
+  setenv("FLUV_WORKERS", "x", 1);
+  ck_assert_err(fluv_runtime_new(NULL, &rt), FLUV_EINVAL);
+  unsetenv("FLUV_WORKERS");
+}
+END_TEST
+
+START_TEST(a_child_is_refused) {
+  fluv_runtime_t* rt = runtime_of(1);
+  int status = -1;
+  pid_t child;
+
+  ck_assert_err(fluv_runtime_start(rt), 0);
+  child = fork();
+  if (child == 0)
+    _exit(fluv_runtime_start(rt) == FLUV_EPERM ? 0 : 1);
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_int_eq(status, 0);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+static Suite* runtime_suite(void) {
+  Suite* s = suite_create("runtime");
+  TCase* tc = test_case(s, "handoff", setup, teardown);
+
+  ADD(tc,
+      every_post_runs_once,
+      no_post_is_slept_over,
+      a_task_runs_there_and_its_result_comes_home,
+      a_remote_task_is_cancelled_and_dropped,
+      a_loop_that_ends_tells_who_waits,
+      a_plain_thread_waits_for_a_task);
+  tc = test_case(s, "runtime", setup, teardown);
+  tcase_add_loop_test(tc, tasks_for_any_worker_run_once, 0, 4);
+  tcase_add_loop_test(tc, workers_steal_from_each_other, 0, 4);
+  tcase_add_loop_test(tc, stolen_tasks_are_cancelled, 0, 4);
+  ADD(tc,
+      many_runtimes,
+      shutdown_ends_what_waits,
+      options_are_checked,
+      a_child_is_refused);
+  return s;
+}
+
+TEST_MAIN(runtime_suite)
