@@ -25,6 +25,10 @@
 /* The loop of the fixture; fluv is attached to it. */
 extern uv_loop_t* test_uv;
 
+/* Called, if set, before descriptors are counted: it opens what the process
+ * then keeps. */
+extern void (*test_open_more)(void);
+
 /* Checked fixtures. Teardown fails on whatever the test left behind: tasks,
  * streams, promises, handles, descriptors. */
 void test_setup(void);

@@ -53,7 +53,8 @@ typedef struct fluv_blocking_options {
  *          FLUV_ENOLOOP  this thread has no loop.
  *          FLUV_EMFILE   the pool could not be set up.
  *          What `fn` returns.
- * @cancel  Ends at once with FLUV_ECANCELED. A job that is queued never runs.
+ * @cancel  Ends at once with FLUV_ECANCELED, or with the result of a job
+ *          that has returned. A job that is queued never runs.
  *          One that runs is abandoned: fluv_blocking_is_cancelled() tells it,
  *          and its result is dropped. fluv_run() waits for those it leaves
  *          behind until its time for shutdown is over, and then names them;

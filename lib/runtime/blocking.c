@@ -22,26 +22,36 @@ static fluv__job_t* take_job(fluv_future_t* f) {
   return job;
 }
 
+/* Nobody gets the result; on the loop's thread. */
+static void drop_result(fluv__job_t* job) {
+  fluv_loop_t* loop = job->loop;
+  fluv__task_t* task = fluv__hook_begin(loop);
+
+  fluv__job_drop_result(job);
+  fluv__hook_end(loop, task);
+}
+
 /* A job has come home. */
 static void on_arrival(fluv__inbox_node_t* node) {
   fluv__job_t* job = fluv__container_of(node, fluv__job_t, node);
   fluv_future_t* f = job->future;
-  fluv_loop_t* loop = job->loop;
   int64_t result = job->result;
-  fluv__task_t* task;
 
-  if (fluv__likely(f != NULL)) {
+  if (f == NULL) {
+    job->loop->jobs_left--;
+    fluv__wakeup_update_ref(job->loop);
+    drop_result(job);
+  } else {
     (void) take_job(f);
-    fluv__job_free(job);
-    fluv__complete(f, result);
-    return;
+    if (fluv__unlikely((f->flags & FLUV__MUTE) != 0)) {
+      /* Dropped on its way. */
+      drop_result(job);
+      result = FLUV_ECANCELED;
+    }
   }
-  loop->jobs_left--;
-  fluv__wakeup_update_ref(loop);
-  task = fluv__hook_begin(loop);
-  fluv__job_drop_result(job);
-  fluv__hook_end(loop, task);
   fluv__job_free(job);
+  if (f != NULL)
+    fluv__complete(f, result);
 }
 
 /* The future ends, or is gone, before the job. */
@@ -56,18 +66,20 @@ static void let_go(fluv_future_t* f) {
       fluv__wakeup_update_ref(loop);
       return;
     }
+    drop_result(job);
+  } else if (job->free_arg != NULL) {
     task = fluv__hook_begin(loop);
-    fluv__job_drop_result(job);
-  } else {
-    task = fluv__hook_begin(loop);
-    if (job->free_arg != NULL)
-      job->free_arg(job->arg);
+    job->free_arg(job->arg);
+    fluv__hook_end(loop, task);
   }
-  fluv__hook_end(loop, task);
   fluv__job_free(job);
 }
 
 static void blocking_cancel(fluv_future_t* f) {
+  /* A result that is as good as there is not thrown away. */
+  if ((f->flags & FLUV__MUTE) == 0 &&
+      fluv__job_has_returned(((blocking_op_t*) f)->job))
+    return;
   let_go(f);
   fluv__complete(f, FLUV_ECANCELED);
 }

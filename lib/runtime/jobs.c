@@ -393,6 +393,15 @@ bool fluv__job_withdraw(fluv__job_t* job) {
   return queued;
 }
 
+bool fluv__job_has_returned(const fluv__job_t* job) {
+  bool returned;
+
+  pthread_mutex_lock(&pool.lock);
+  returned = job->state == FLUV__JOB_RETURNED;
+  pthread_mutex_unlock(&pool.lock);
+  return returned;
+}
+
 bool fluv__job_abandon(fluv__job_t* job) {
   bool stranded;
 

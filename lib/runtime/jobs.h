@@ -62,6 +62,9 @@ int fluv__job_submit(fluv__job_t* job);
 /* Take it out of the queue. False: it has been started. */
 bool fluv__job_withdraw(fluv__job_t* job);
 
+/* Has it returned, so that it is on its way home? */
+bool fluv__job_has_returned(const fluv__job_t* job);
+
 /* Nobody will look at it any more. True: it is the caller's again, since
  * it could not be sent home; else it arrives, or is freed by the pool. */
 bool fluv__job_abandon(fluv__job_t* job);
