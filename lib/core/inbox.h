@@ -10,6 +10,8 @@
  * sequentially consistent fence between the two, so at least one of them sees
  * the other. Only the producer that takes `asleep` back calls the loop, and one
  * that found something in the stack leaves it all to whoever put that there.
+ * A call may be in vain: the loop has run the node before the producer looked.
+ * It must say anew that it sleeps before it polls again.
  *
  * Closing. `gate` counts the producers inside, by twos, and has CLOSED set
  * when nobody may enter any more. Whoever got in may push, and what he pushes
@@ -74,6 +76,15 @@ static inline bool fluv__inbox_is_empty(fluv__inbox_t* inbox) {
   /* Relaxed: whoever pushes what is missed here sees `asleep`, or is seen by
    * fluv__inbox_sleep(). */
   return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
+}
+
+/* Loop thread, after a poll: has something arrived, or was the loop called, so
+ * that fluv__inbox_sleep() is due before the next poll? */
+static inline bool fluv__inbox_wants_turn(fluv__inbox_t* inbox) {
+  /* Relaxed: whoever has taken `asleep` back and is not seen here has not
+   * called yet, and his call ends the poll. */
+  return !fluv__inbox_is_empty(inbox) ||
+         atomic_load_explicit(&inbox->asleep, memory_order_relaxed) == 0;
 }
 
 #endif /* FLUV_CORE_INBOX_H */

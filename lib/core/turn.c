@@ -182,7 +182,7 @@ static void on_check(uv_check_t* handle) {
   if (loop->timers.overdue)
     fluv__timers_fire(loop);
   if (loop->ready_head != NULL || loop->timers.dirty ||
-      !fluv__inbox_is_empty(&loop->inbox)) {
+      fluv__inbox_wants_turn(&loop->inbox)) {
     loop->stuck_reported = false;
     fluv__drain(loop);
   }
