@@ -49,8 +49,9 @@ typedef struct rounds {
 static double last_share;
 
 static const bench_t* const tables[] = {
-  bench_task_table,   bench_future_table,   bench_timer_table,
-  bench_memory_table, bench_blocking_table, bench_uv_table,
+  bench_task_table,     bench_future_table, bench_timer_table,
+  bench_memory_table,   bench_sync_table,   bench_runtime_table,
+  bench_blocking_table, bench_uv_table,
 };
 
 void bench_die(const char* format, ...) {

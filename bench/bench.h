@@ -35,6 +35,8 @@ extern const bench_t bench_future_table[];
 extern const bench_t bench_timer_table[];
 extern const bench_t bench_memory_table[];
 extern const bench_t bench_blocking_table[];
+extern const bench_t bench_sync_table[];
+extern const bench_t bench_runtime_table[];
 extern const bench_t bench_uv_table[];
 
 typedef struct bench_clock {

@@ -429,7 +429,7 @@ START_TEST(a_task_that_returns_with_a_mutex_is_named) {
 END_TEST
 
 START_TEST(a_cycle_of_tasks_and_locks_is_named) {
-#if FLUV_DEBUG
+#ifdef FLUV_DEBUG
   char* text = stderr_of_task(wait_for_each_other);
 
   ck_assert_has(text, "these tasks wait for each other");
