@@ -196,7 +196,9 @@ static void on_check(uv_check_t* handle) {
   }
   if (fluv__unlikely(loop->timers.paused)) {
     fluv__timers_turn(loop);
-    set_idle(loop, loop->ready_head != NULL || fluv__timers_want_turn(loop));
+    set_idle(loop,
+             loop->ready_head != NULL || fluv__timers_want_turn(loop) ||
+                 fluv__inbox_wants_turn(&loop->inbox));
   }
   report_stuck(loop);
 }
