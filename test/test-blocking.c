@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocking work: results, lines, the pool shared with files, loops in threads. */
+/* Blocking work: results, lines, a pool shared with files, loops in threads. */
 #include "fluv-test-jobs.h"
 
 #include <netdb.h>
