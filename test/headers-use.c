@@ -61,6 +61,21 @@ static int64_t use_tasks(void) {
          fluv_run(headers_use, NULL, &loop_options);
 }
 
+static void on_stuck(const fluv_stuck_t* stuck, void* arg) {
+  (void) stuck;
+  (void) arg;
+}
+
+static int64_t use_blocking(void) {
+  fluv_blocking_options_t options = FLUV_BLOCKING_OPTIONS_INIT;
+  fluv_blocking_stats_t stats = FLUV_BLOCKING_STATS_INIT;
+
+  fluv_watchdog_set_hook(on_stuck, NULL);
+  fluv_drop(fluv_spawn_blocking(headers_use, NULL));
+  fluv_drop(fluv_spawn_blocking_with(headers_use, NULL, &options));
+  return fluv_blocking_get_stats(&stats);
+}
+
 static int64_t use_streams(fluv_stream_t* stream, fluv_listener_t* listener) {
   fluv_tcp_options_t options = FLUV_TCP_OPTIONS_INIT;
   fluv_interval_t* interval = fluv_interval_new(1, FLUV_INTERVAL_SKIP);
@@ -82,6 +97,6 @@ static int64_t use_streams(fluv_stream_t* stream, fluv_listener_t* listener) {
 
 int64_t headers_use(void* arg) {
   (void) arg;
-  return use_futures() + use_combinators() + use_tasks() +
+  return use_futures() + use_combinators() + use_tasks() + use_blocking() +
          use_streams(NULL, NULL);
 }

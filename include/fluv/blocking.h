@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocking work: functions that wait or compute for long, on the thread pool. */
+/* Blocking work: functions that wait or compute for long, on a thread pool. */
 #ifndef FLUV_BLOCKING_H
 #define FLUV_BLOCKING_H
 

@@ -21,16 +21,7 @@ static pthread_cond_t changed;
 static fluv__list_t watches; /* these two under the lock */
 static bool running;
 
-static void init(void);
-
-/* There is no such thread in a child of fork(2), nor what it looked at. */
-static void forget(void) {
-  pthread_mutex_init(&lock, NULL);
-  fluv__list_init(&watches);
-  running = false;
-}
-
-static void init(void) {
+static void begin(void) {
   pthread_condattr_t attr;
 
   pthread_condattr_init(&attr);
@@ -38,7 +29,18 @@ static void init(void) {
   pthread_cond_init(&changed, &attr);
   pthread_condattr_destroy(&attr);
   fluv__list_init(&watches);
-  pthread_atfork(NULL, NULL, forget);
+  running = false;
+}
+
+/* There is no such thread in a child of fork(2), nor what it looked at. */
+static void begin_anew(void) {
+  pthread_mutex_init(&lock, NULL);
+  begin();
+}
+
+static void init(void) {
+  begin();
+  pthread_atfork(NULL, NULL, begin_anew);
 }
 
 /* The watch whose turn is next. */

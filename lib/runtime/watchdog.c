@@ -75,7 +75,7 @@ static struct {
   sem_t filled;
   bool answered;
   bool in_task;
-  char task[sizeof(((fluv__extra_t*) NULL)->name)];
+  char task[64]; /* cut */
   const fluv_loc_t* spawned;
   const fluv_loc_t* awaited;
   void* frames[MOST_FRAMES];
@@ -264,9 +264,9 @@ static void report(const fluv_loop_t* loop, uint64_t stuck_ns) {
 
 /* It has been held for too long. */
 static void on_stuck(struct fluv__watchdog* dog, uint64_t now) {
-  dog->asked = true;
   if (now < dog->quiet_until)
     return;
+  dog->asked = true;
   ask(dog->loop);
   if (is_new(capture.spawned)) {
     report(dog->loop, now - dog->since);
