@@ -1,0 +1,104 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Does Spin find no mistake in doc/models, in a search that was complete, and
+# the mistake in each variant that has one on purpose?
+# shellcheck source=test/tap.sh
+. "$(dirname "$0")/tap.sh"
+
+have spin || tap_skip_all 'no spin'
+tap_folder
+: "${CC:=cc}"
+models=$(cd "$top_srcdir" && pwd)/doc/models
+tried=$tap_dir/tried
+: >"$tried"
+cd "$tap_dir" || exit 1
+
+# search MODEL VARIANT VERIFIER RUN: VARIANT are words to define in the model,
+# VERIFIER flags to compile with, RUN flags to search with. The report goes to
+# the file "out".
+search() {
+  rm -f pan*
+  defines=
+  echo "$1" >>"$tried"
+  for word in $2; do
+    defines="$defines -D$word"
+    echo "$1 $word" >>"$tried"
+  done
+  # shellcheck disable=SC2086 # Lists of words.
+  spin -a $defines "$models/$1.pml" >out 2>&1 &&
+    $CC -O0 -w $3 -o pan pan.c >>out 2>&1 &&
+    ./pan -n -m1000000 $4 >>out 2>&1
+}
+
+# The kinds of search: for assertions and deadlocks, or for a claim in LTL that
+# must hold when everybody who can go on does so some time.
+safety='-DSAFETY -DNOCLAIM -DCOLLAPSE'
+claim='-DNFAIR=8'
+claim_run='-a -f'
+
+# proved NAME: the search has ended, with everything looked at and no mistake.
+proved() {
+  if grep -q 'errors: 0$' out && ! grep -q -i -e 'search depth too small' \
+    -e 'not completed' -e 'truncated' -e 'out of memory' \
+    -e 'out of .* space' -e 'Error:' out; then
+    tap_ok "$1"
+    sed -n 's/^ *\([0-9]*\) states, stored.*/# \1 states/p' out
+  else
+    tap_not_ok "$1" out
+  fi
+}
+
+# holds MODEL [VARIANT]
+holds() {
+  search "$1" "${2-}" "$safety" ''
+  proved "$1${2:+ with $2} holds"
+}
+
+# holds_always MODEL CLAIM
+holds_always() {
+  search "$1" '' "$claim" "$claim_run -N $2"
+  proved "$1: $2"
+}
+
+# refuted NAME PATTERN
+refuted() {
+  if grep -q 'errors: [1-9]' out && grep -q -e "$2" out; then
+    tap_ok "$1"
+  else
+    tap_not_ok "$1" out
+  fi
+}
+
+# fails MODEL VARIANT...: each of them alone.
+fails() {
+  model=$1
+  shift
+  for variant; do
+    search "$model" "$variant" "$safety" ''
+    refuted "$model with $variant is found out" \
+      'assertion violated\|invalid end state'
+  done
+}
+
+holds inbox
+fails inbox NO_FENCE NO_PUSH_FENCE NO_RECHECK NO_REARM NO_WAIT
+
+holds guard
+holds_always guard through
+fails guard NO_BARRIER NO_WAIT NO_LOOK
+
+holds wait
+holds wait ONE_LOOP
+fails wait NO_HANDING_ON NO_SERVE NO_SERVE_LATE NO_LOOK FREE_GIVEN LATE_ENTRY
+
+# A model or a variant that nobody tries proves nothing.
+for file in "$models"/*.pml; do
+  model=$(basename "$file" .pml)
+  grep -q -x "$model" "$tried" || echo "$model"
+  sed -n 's/^#ifn*def \([A-Z_]*\)$/\1/p' "$file" | sort -u |
+    while read -r word; do
+      grep -q -x "$model $word" "$tried" || echo "$model: $word"
+    done
+done >bad
+tap_empty 'every variant is tried' bad
+tap_end
