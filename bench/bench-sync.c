@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Channels and locks, on one loop and across threads. Figures are for a message,
- * a round trip, a delivery, or taking and giving back. */
+/* Channels and locks, on one loop and across threads. Figures are for a
+ * message, a round trip, a delivery, or taking and giving back. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
