@@ -6,6 +6,8 @@
 . "$(dirname "$0")/tap.sh"
 
 have spin || tap_skip_all 'no spin'
+# They do not depend on how the library is built: once is enough.
+test "${FLUV_MODELS-yes}" = yes || tap_skip_all 'looked at before'
 tap_folder
 : "${CC:=cc}"
 models=$(cd "$top_srcdir" && pwd)/doc/models
