@@ -109,8 +109,8 @@ static void fill(const fluv_loop_t* loop) {
 #endif
 }
 
-/* On the thread that is asked: nothing here takes a lock or memory. backtrace()
- * was called once before, so that it has loaded what it needs. */
+/* On the thread that is asked: nothing here takes a lock or memory, once
+ * backtrace() has loaded what it needs. */
 static void on_ask(int signum, siginfo_t* info, void* context) {
   const fluv_loop_t* loop = fluv__loop;
   int saved = errno;
@@ -150,13 +150,17 @@ static int find_signal(void) {
   return 0;
 }
 
+/* What the handler calls is called here once: it shall not be the one that
+ * loads and binds it. */
 static void init(void) {
 #ifdef HAVE_EXECINFO_H
-  void* frames[2];
-
-  (void) backtrace(frames, 2);
+  (void) backtrace(capture.frames, MOST_FRAMES);
 #endif
+  strncpy(capture.task, "", sizeof(capture.task) - 1);
   sem_init(&capture.filled, 0, 0);
+  sem_post(&capture.filled);
+  while (sem_wait(&capture.filled) != 0)
+    continue;
   ask_signal = find_signal();
 }
 
