@@ -37,6 +37,16 @@ typedef struct runner {
   uint64_t since;      /* ns; when that began */
 } runner_t;
 
+/* The loop that runners are submitted on, and they: used by any thread, one
+ * at a time, and never waited on. After a fork(2) the child makes its own, for
+ * libuv may have been in the middle of anything with its parent's. */
+typedef struct gear {
+  struct gear* before; /* the parent's, so that it is not lost */
+  uv_loop_t uv;
+  size_t count;
+  runner_t runners[];
+} gear_t;
+
 uint64_t fluv__jobs_patience = NS_PER_S;
 
 /* All under the lock. */
@@ -53,11 +63,7 @@ static struct {
   size_t threads; /* of libuv's pool */
   size_t slots;   /* runners that may be under way */
   size_t runners; /* under way */
-  /* The loop that runners are submitted on: used by any thread, one at a
-   * time, and never waited on. */
-  uv_loop_t uv;
-  runner_t* all;
-  size_t all_count;
+  gear_t* gear;
   runner_t* spare;
   size_t spare_count;
   /* Jobs wait, and all slots are taken: since when (ns)? 0: they do not. */
@@ -108,7 +114,10 @@ static void submit_runner(void) {
   pool.spare_count--;
   pool.runners++;
   runner->since = 0;
-  uv_queue_work(&pool.uv, &runner->req, run_jobs, on_ended); /* cannot fail */
+  uv_queue_work(&pool.gear->uv,
+                &runner->req,
+                run_jobs,
+                on_ended); /* cannot fail */
 }
 
 /* Under the lock, on the pool's thread, since polling takes more stack than a
@@ -117,7 +126,7 @@ static void submit_runner(void) {
  * thread. */
 static void take_back(void) {
   if (pool.spare_count < pool.slots)
-    uv_run(&pool.uv, UV_RUN_NOWAIT);
+    uv_run(&pool.gear->uv, UV_RUN_NOWAIT);
 }
 
 /* The number of threads that libuv's pool has or will have. */
@@ -143,24 +152,28 @@ static void forget(void) {
 /* Under the lock: make the pool ready for the first job. */
 static int open_pool(void) {
   static bool registered;
-  size_t count;
+  size_t threads = count_threads();
+  size_t slots = threads > 1 ? threads - 1 : 1;
+  size_t count = 2 * slots + threads + SPARE_RUNNERS;
+  gear_t* gear;
   int err;
 
-  pool.threads = count_threads();
-  pool.slots = pool.threads > 1 ? pool.threads - 1 : 1;
-  count = 2 * pool.slots + pool.threads + SPARE_RUNNERS;
-  pool.all = fluv__calloc(count, sizeof(*pool.all));
-  if (pool.all == NULL)
+  gear = fluv__calloc(1, sizeof(*gear) + count * sizeof(gear->runners[0]));
+  if (gear == NULL)
     return FLUV_ENOMEM;
-  err = uv_loop_init(&pool.uv);
+  err = uv_loop_init(&gear->uv);
   if (err < 0) {
-    fluv__free(pool.all);
+    fluv__free(gear);
     return err;
   }
-  pool.all_count = count;
+  gear->before = pool.gear;
+  gear->count = count;
+  pool.gear = gear;
+  pool.threads = threads;
+  pool.slots = slots;
   pool.spare = NULL;
   for (pool.spare_count = 0; pool.spare_count < count;)
-    on_ended(&pool.all[pool.spare_count].req, 0);
+    on_ended(&gear->runners[pool.spare_count].req, 0);
   fluv__list_init(&pool.queue);
   if (!registered)
     pthread_atfork(NULL, NULL, forget);
@@ -183,8 +196,8 @@ static size_t find_running(const fluv_loop_t* loop, named_t named[MOST_NAMED]) {
   size_t count = 0;
   size_t i;
 
-  for (i = 0; pool.open && i < pool.all_count; i++) {
-    const fluv__job_t* job = pool.all[i].job;
+  for (i = 0; pool.open && i < pool.gear->count; i++) {
+    const fluv__job_t* job = pool.gear->runners[i].job;
 
     if (job == NULL || (loop != NULL && (job->loop != loop || !job->abandoned)))
       continue;
@@ -193,7 +206,7 @@ static size_t find_running(const fluv_loop_t* loop, named_t named[MOST_NAMED]) {
 
       snprintf(one->name, sizeof(one->name), "%s", fluv__job_name(job));
       one->loc = job->loc;
-      one->ms = (now - pool.all[i].since) / NS_PER_MS;
+      one->ms = (now - pool.gear->runners[i].since) / NS_PER_MS;
     }
     count++;
   }

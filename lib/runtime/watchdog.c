@@ -109,8 +109,8 @@ static void fill(const fluv_loop_t* loop) {
 #endif
 }
 
-/* On the thread that is asked: nothing here takes a lock or memory. backtrace()
- * was called once before, so that it has loaded what it needs. */
+/* On the thread that is asked: nothing here takes a lock or memory, once
+ * backtrace() has loaded what it needs. */
 static void on_ask(int signum, siginfo_t* info, void* context) {
   const fluv_loop_t* loop = fluv__loop;
   int saved = errno;
@@ -131,6 +131,14 @@ static void on_ask(int signum, siginfo_t* info, void* context) {
   errno = saved;
 }
 
+static bool on_valgrind(void) {
+#ifdef HAVE_VALGRIND_VALGRIND_H
+  return RUNNING_ON_VALGRIND != 0;
+#else
+  return false;
+#endif
+}
+
 /* A real-time signal that nobody uses; it stays ours. */
 static int find_signal(void) {
   struct sigaction action;
@@ -142,7 +150,9 @@ static int find_signal(void) {
       continue;
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = on_ask;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    if (!on_valgrind())
+      action.sa_flags |= SA_ONSTACK; /* it takes the task's own for gone */
     sigfillset(&action.sa_mask);
     if (sigaction(signum, &action, NULL) == 0)
       return signum;
@@ -150,13 +160,17 @@ static int find_signal(void) {
   return 0;
 }
 
+/* What the handler calls is called here once: it shall not be the one that
+ * loads and binds it. */
 static void init(void) {
 #ifdef HAVE_EXECINFO_H
-  void* frames[2];
-
-  (void) backtrace(frames, 2);
+  (void) backtrace(capture.frames, MOST_FRAMES);
 #endif
+  strncpy(capture.task, "", sizeof(capture.task) - 1);
   sem_init(&capture.filled, 0, 0);
+  sem_post(&capture.filled);
+  while (sem_wait(&capture.filled) != 0)
+    continue;
   ask_signal = find_signal();
 }
 
@@ -308,10 +322,8 @@ static unsigned default_ms(void) {
 
   if (text != NULL)
     return (unsigned) strtoul(text, NULL, 10);
-#ifdef HAVE_VALGRIND_VALGRIND_H
-  if (RUNNING_ON_VALGRIND)
+  if (on_valgrind())
     return 0; /* everything takes long */
-#endif
   /* TSan keeps signals back until the thread blocks. */
   return FLUV_DEBUG && !FLUV_TSAN ? DEFAULT_DEBUG_MS : 0;
 }
