@@ -3,9 +3,9 @@
  *
  * A loop says by `draining` that it runs tasks, and by `beat` that it has
  * turned. The monitor looks at both several times within the limit. If the loop
- * was draining each time and has not turned, somebody holds it; a monitor that
- * was late itself knows nothing and begins anew, for then the machine or the
- * process stood still.
+ * was draining each time and has not turned, somebody holds it. Of a time in
+ * which the monitor was late itself only a part counts, for then the machine or
+ * the process may have stood still.
  *
  * Who it is only the loop's own thread can tell. It is sent a signal, whose
  * handler copies the task's names and places and the return addresses into
@@ -62,10 +62,11 @@ struct fluv__watchdog {
   fluv_loop_t* loop;
   uint64_t limit;     /* ns */
   uint64_t last_look; /* ns */
-  uint64_t since;     /* ns; when `beat` was seen first; 0: not draining */
+  uint64_t held;      /* ns; since `beat` was seen first */
   uint64_t quiet_until;
   uint64_t quiet_ms;
   unsigned beat;
+  bool draining;
   bool asked; /* in this turn */
 };
 
@@ -283,7 +284,7 @@ static void on_stuck(struct fluv__watchdog* dog, uint64_t now) {
   dog->asked = true;
   ask(dog->loop);
   if (is_new(capture.spawned)) {
-    report(dog->loop, now - dog->since);
+    report(dog->loop, dog->held);
     return;
   }
   dog->quiet_ms = dog->quiet_ms == 0 ? QUIET_MS : dog->quiet_ms * 2;
@@ -296,23 +297,22 @@ static uint64_t look(fluv__watch_t* watch, uint64_t now) {
   struct fluv__watchdog* dog =
       fluv__container_of(watch, struct fluv__watchdog, watch);
   uint64_t period = dog->limit / LOOKS;
-  bool late = now - dog->last_look > 2 * period;
+  uint64_t passed = now - dog->last_look;
   /* Relaxed: whether the loop is held is not known to the instant. */
   unsigned beat = atomic_load_explicit(&dog->loop->beat, memory_order_relaxed);
+  bool draining = fluv__is_draining(dog->loop);
 
   dog->last_look = now;
-  if (!fluv__is_draining(dog->loop)) {
-    dog->since = 0;
-    dog->asked = false;
-  } else if (dog->since == 0 || beat != dog->beat) {
-    dog->since = now;
+  if (!draining || !dog->draining || beat != dog->beat) {
+    dog->draining = draining;
     dog->beat = beat;
+    dog->held = 0;
     dog->asked = false;
-  } else if (late && !dog->asked) {
-    dog->since = now;
-  } else if (!dog->asked && now - dog->since >= dog->limit) {
-    on_stuck(dog, now);
+    return period;
   }
+  dog->held += passed < 2 * period ? passed : 2 * period;
+  if (!dog->asked && dog->held >= dog->limit)
+    on_stuck(dog, now);
   return period;
 }
 
