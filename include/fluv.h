@@ -52,10 +52,7 @@ extern "C" {
 #include "fluv/tcp.h"       /* listen, accept, connect */
 #include "fluv/blocking.h"  /* work that blocks, on the thread pool */
 #include "fluv/watchdog.h"  /* who keeps a loop from turning */
-#include "fluv/handoff.h"   /* work for other threads' loops */
-#include "fluv/runtime.h"   /* worker threads */
-#include "fluv/stream.h"    /* read, write, close */
-#include "fluv/tcp.h"       /* listen, accept, connect */
+#include "fluv/server.h"    /* a task for each connection */
 #undef FLUV_H_INSIDE
 
 #ifdef __cplusplus

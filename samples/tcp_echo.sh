@@ -2,23 +2,27 @@
 # SPDX-License-Identifier: MIT
 # Drives the sample tcp_echo: what is sent comes back, to our own client, to
 # netcat, for a large message and for several clients at once, and SIGINT ends
-# the server cleanly while a client is connected.
+# the server cleanly while a client is connected. Then again on two workers.
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/../test/tap.sh"
 
 tap_folder
 mkfifo "$tap_dir/said" "$tap_dir/quiet"
 
-# The limits are there so that a program that hangs is reported. In the
-# foreground timeout hands a signal on once; else twice, and the second could
-# find no handler any more.
-timeout --foreground 120 "$top_builddir/samples/tcp_echo" 127.0.0.1:0 \
-  >"$tap_dir/said" 2>"$tap_dir/err" &
-server=$!
+# start ARGUMENT...: sets server, line and port. The limits are there so that a
+# program that hangs is reported. In the foreground timeout hands a signal on
+# once; else twice, and the second would end the process.
+start() {
+  timeout --foreground 120 "$top_builddir/samples/tcp_echo" "$@" \
+    >"$tap_dir/said" 2>"$tap_dir/err" &
+  server=$!
+  exec 3<"$tap_dir/said"
+  read -r line <&3
+  port=${line##*:}
+}
+
 trap 'kill $server 2>/dev/null; rm -rf "$tap_dir"' EXIT
-exec 3<"$tap_dir/said"
-read -r line <&3
-port=${line##*:}
+start 127.0.0.1:0
 
 case $line in
   'listening on 127.0.0.1:'[1-9]*)
@@ -64,6 +68,10 @@ ask_with_netcat() {
   ask large
   same 'more than a megabyte comes back' large
 
+  ask_four 'four clients at once get their own bytes'
+}
+
+ask_four() {
   clients='one two three four'
   asking=
   for name in $clients; do
@@ -75,7 +83,7 @@ ask_with_netcat() {
     wait "$pid"
   done
   # shellcheck disable=SC2086 # A list of words.
-  same 'four clients at once get their own bytes' $clients
+  same "$1" $clients
 }
 
 # A client that has been answered once and stays, so that SIGINT finds it.
@@ -98,18 +106,26 @@ else
   tap_skip 'netcat gets its bytes' 'no netcat that knows -N'
 fi
 
-kill -INT $server 2>/dev/null
-wait $server
-status=$?
-if test $status -eq 0 && test ! -s "$tap_dir/err"; then
-  tap_ok 'SIGINT ends it cleanly'
-else
-  echo "exit status $status" >>"$tap_dir/err"
-  tap_not_ok 'SIGINT ends it cleanly' "$tap_dir/err"
-fi
+# stop NAME
+stop() {
+  kill -INT $server 2>/dev/null
+  wait $server
+  status=$?
+  if test $status -eq 0 && test ! -s "$tap_dir/err"; then
+    tap_ok "$1"
+  else
+    echo "exit status $status" >>"$tap_dir/err"
+    tap_not_ok "$1" "$tap_dir/err"
+  fi
+}
+
+stop 'SIGINT ends it cleanly'
 
 if test -n "$quiet"; then
   exec 4>&-
   wait "$quiet"
+  start --workers 2
+  ask_four 'on two workers, too'
+  stop 'SIGINT ends two workers cleanly'
 fi
 tap_end

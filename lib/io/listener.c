@@ -14,6 +14,8 @@
  * after 10 ms and then twice as long each time, up to a second.
  */
 #define _GNU_SOURCE
+#include "io/listener.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -129,7 +131,7 @@ static int listen_on(const struct sockaddr_storage* address,
   return err;
 }
 
-static int open_listener(const char* text, const fluv_tcp_options_t* options) {
+int fluv__listen(const char* text, const fluv_tcp_options_t* options) {
   struct sockaddr_storage address;
   fluv__hostport_t hostport;
   int err = fluv__address_split(text, &hostport);
@@ -150,10 +152,10 @@ static int open_listener(const char* text, const fluv_tcp_options_t* options) {
 static void abandon(fluv__handle_t* handle);
 static void backoff_fire(fluv__timer_t* timer);
 
-static fluv_listener_t* listener_new(fluv_loop_t* loop,
-                                     int fd,
-                                     const fluv_tcp_options_t* options,
-                                     const fluv_loc_t* loc) {
+static fluv_listener_t* listener_alloc(fluv_loop_t* loop,
+                                       int fd,
+                                       const fluv_tcp_options_t* options,
+                                       const fluv_loc_t* loc) {
   fluv_listener_t* listener = fluv__calloc(1, sizeof(*listener));
 
   if (listener == NULL)
@@ -171,31 +173,18 @@ static fluv_listener_t* listener_new(fluv_loop_t* loop,
   return listener;
 }
 
-int fluv_tcp_listen_loc(const char* address,
-                        const fluv_tcp_options_t* options,
-                        fluv_listener_t** out_listener,
-                        const fluv_loc_t* loc) {
-  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+int fluv__listener_new(int fd,
+                       const fluv_tcp_options_t* options,
+                       fluv_listener_t** out_listener,
+                       const fluv_loc_t* loc) {
   fluv_loop_t* loop = fluv__loop;
-  fluv_listener_t* listener;
-  int err;
-  int fd;
+  fluv_listener_t* listener = listener_alloc(loop, fd, options, loc);
+  int err = FLUV_ENOMEM;
 
-  if (options == NULL)
-    options = &defaults;
-  if (out_listener == NULL || fluv__tcp_options_check(options) < 0)
-    return FLUV_EINVAL;
-  if (loop == NULL || loop->closing)
-    return FLUV_ENOLOOP;
-  err = fluv__reserve_watchers(loop);
-  if (err < 0)
-    return err;
-  fd = open_listener(address, options);
-  if (fd < 0)
-    return fd;
-  listener = listener_new(loop, fd, options, loc);
-  err = listener != NULL ? uv_poll_init(loop->uv, &listener->poll, fd)
-                         : FLUV_ENOMEM;
+  if (listener != NULL)
+    err = fluv__reserve_watchers(loop);
+  if (err == 0)
+    err = uv_poll_init(loop->uv, &listener->poll, fd);
   if (err < 0) {
     close(fd);
     fluv__free(listener);
@@ -205,6 +194,23 @@ int fluv_tcp_listen_loc(const char* address,
   fluv__list_append(&loop->handles, &listener->handle.link);
   *out_listener = listener;
   return 0;
+}
+
+int fluv_tcp_listen_loc(const char* address,
+                        const fluv_tcp_options_t* options,
+                        fluv_listener_t** out_listener,
+                        const fluv_loc_t* loc) {
+  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+  int fd;
+
+  if (options == NULL)
+    options = &defaults;
+  if (out_listener == NULL || fluv__tcp_options_check(options) < 0)
+    return FLUV_EINVAL;
+  if (fluv__loop == NULL || fluv__loop->closing)
+    return FLUV_ENOLOOP;
+  fd = fluv__listen(address, options);
+  return fd < 0 ? fd : fluv__listener_new(fd, options, out_listener, loc);
 }
 
 static void stop_polling(fluv_listener_t* listener) {

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+/* Server: a seat on each worker, which accepts and runs the connections.
+ *
+ *   seat: begun -> accepts, or is handed connections -> closing: waits for its
+ *         connections, then cancels them -> over when the last has ended
+ *
+ * All of a seat but `open` belongs to its loop's thread. A connection belongs
+ * to the loop that accepted it until it is begun on the loop of its seat; on
+ * the way between the two it is a node of that loop's inbox. Only there, after
+ * its choice, is it looked at again: a seat that is closing hangs up.
+ *
+ * References to the server: the user's, which fluv_server_close() takes over;
+ * one of each seat until it is over; one of each connection. `running` counts
+ * the seats, and is what the close waits for.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "core/task.h"
+#include "io/address.h"
+#include "io/listener.h"
+#include "runtime/handoff.h"
+
+enum {
+  /* Without memory even to wait for a connection: until the next try. */
+  SHORTAGE_MS = 10
+};
+
+typedef struct seat {
+  fluv_server_t* server;
+  fluv_loop_t* loop; /* a reference */
+  fluv__inbox_node_t node;
+  int fd;                   /* listens; -1: none, or taken */
+  fluv__list_t connections; /* that were begun */
+  fluv_notify_t* empty;     /* told when they are gone */
+  bool closing;
+  bool main_ended;
+  fluv__atomic_size_t open; /* connections, also those on their way here */
+} seat_t;
+
+struct fluv_server {
+  fluv__atomic_uint_t refs;
+  fluv_connection_fn fn;
+  void* arg;
+  const fluv_loc_t* loc;
+  fluv_tcp_options_t tcp;
+  bool hand_over;
+  uint64_t grace_ms;     /* written before `closing` is cancelled */
+  fluv_token_t* closing; /* accept no more */
+  fluv_tracker_t* running;
+  fluv__atomic_size_t cancelled;
+  atomic_int err; /* the first that made a seat stop */
+  char address[64];
+  unsigned count;
+  seat_t seat[];
+};
+
+typedef struct connection {
+  fluv__inbox_node_t node;
+  fluv__list_t link; /* in seat->connections */
+  seat_t* seat;
+  fluv_stream_t* peer;
+  fluv_future_t* task; /* NULL: not begun */
+} connection_t;
+
+static void server_destroy(fluv_server_t* server) {
+  unsigned i;
+
+  for (i = 0; i < server->count; i++) {
+    if (server->seat[i].fd >= 0)
+      close(server->seat[i].fd);
+    fluv_notify_free(server->seat[i].empty);
+    fluv_loop_unref(server->seat[i].loop);
+  }
+  fluv_token_free(server->closing);
+  fluv_tracker_free(server->running);
+  fluv__free(server);
+}
+
+static void server_ref(fluv_server_t* server) {
+  /* Relaxed: whoever refs holds a reference already. */
+  atomic_fetch_add_explicit(&server->refs, 1, memory_order_relaxed);
+}
+
+static void server_unref(void* arg) {
+  fluv_server_t* server = arg;
+
+  /* Release, and acquire in the last, as for every count of references. */
+  if (atomic_fetch_sub_explicit(&server->refs, 1, memory_order_acq_rel) == 1)
+    server_destroy(server);
+}
+
+/* The main task has ended, or a connection: was it the last of the seat? */
+static void seat_check(seat_t* seat) {
+  fluv_server_t* server = seat->server;
+
+  if (!fluv__list_is_empty(&seat->connections))
+    return;
+  if (!seat->main_ended) {
+    if (seat->closing)
+      fluv_notify_one(seat->empty);
+    return;
+  }
+  (void) fluv_tracker_leave(server->running);
+  server_unref(server);
+}
+
+/* The seat's main task has ended, or could not be made. */
+static void seat_main_ended(void* arg) {
+  seat_t* seat = arg;
+
+  seat->closing = true;
+  seat->main_ended = true;
+  seat_check(seat);
+}
+
+/* A connection for a seat, still without a peer. NULL: out of memory. */
+static connection_t* connection_new(seat_t* seat) {
+  connection_t* c = fluv__calloc(1, sizeof(*c));
+
+  if (c == NULL)
+    return NULL;
+  c->seat = seat;
+  server_ref(seat->server);
+  atomic_fetch_add(&seat->open, 1);
+  return c;
+}
+
+static void connection_free(connection_t* c) {
+  fluv_server_t* server = c->seat->server;
+
+  atomic_fetch_sub(&c->seat->open, 1);
+  fluv__free(c);
+  server_unref(server);
+}
+
+/* Its task has ended, or could not be made. */
+static void connection_end(void* arg) {
+  connection_t* c = arg;
+  seat_t* seat = c->seat;
+
+  fluv_drop(fluv_close_loc(c->peer, seat->server->loc));
+  fluv__list_remove(&c->link);
+  connection_free(c);
+  seat_check(seat);
+}
+
+static int64_t connection_main(void* arg) {
+  connection_t* c = arg;
+  const fluv_server_t* server = c->seat->server;
+
+  (void) server->fn(c->peer, server->arg);
+  connection_end(c);
+  return 0;
+}
+
+/* On the thread of the seat that it is for. */
+static void connection_begin(connection_t* c) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  seat_t* seat = c->seat;
+  const fluv_loc_t* loc = seat->server->loc;
+  fluv_future_t* task;
+
+  if (seat->closing) {
+    fluv_drop(fluv_close_loc(c->peer, loc));
+    connection_free(c);
+    return;
+  }
+  fluv__list_append(&seat->connections, &c->link);
+  options.name = "connection";
+  options.free_arg = connection_end;
+  task = fluv_spawn_loc(connection_main, c, &options, loc);
+  if (task->state == FLUV__DONE) {
+    fluv_drop(task); /* it could not be made: c is gone */
+    return;
+  }
+  c->task = task;
+  fluv_detach_loc(task, loc);
+}
+
+static void on_handed_over(fluv__inbox_node_t* node) {
+  connection_begin(fluv__container_of(node, connection_t, node));
+}
+
+/* The seat that has the fewest connections, where they are handed over. */
+static seat_t* choose(seat_t* self) {
+  fluv_server_t* server = self->server;
+  seat_t* best = self;
+  unsigned i;
+
+  for (i = 0; server->hand_over && i < server->count; i++)
+    if (atomic_load(&server->seat[i].open) < atomic_load(&best->open))
+      best = &server->seat[i];
+  return best;
+}
+
+/* There is a connection in c: to where it belongs. */
+static void place(seat_t* self, connection_t* c) {
+  if (c->seat == self) {
+    connection_begin(c);
+    return;
+  }
+  c->node.run = on_handed_over;
+  if (fluv__inbox_post(&c->seat->loop->inbox, &c->node) == 0)
+    return;
+  /* That loop is closed, its worker gone: let another have it. */
+  atomic_fetch_sub(&c->seat->open, 1);
+  c->seat = self;
+  atomic_fetch_add(&self->open, 1);
+  connection_begin(c);
+}
+
+/* Accept until the server is closed, or something is wrong. */
+static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
+  const fluv_server_t* server = self->server;
+  fluv_stream_t* peer;
+  connection_t* c;
+  int64_t err;
+
+  for (;;) {
+    err = fluv_await(fluv_run_until_cancelled(server->closing,
+                                              fluv_accept(listener, &peer)));
+    if (err == FLUV_ENOMEM) {
+      fluv_await(fluv_sleep(SHORTAGE_MS));
+      err = fluv_yield(); /* also when there was no memory to sleep */
+      if (err == 0)
+        continue;
+    }
+    if (err < 0)
+      return err;
+    c = connection_new(choose(self));
+    if (c == NULL) {
+      fluv_drop(fluv_close(peer));
+      continue;
+    }
+    c->peer = peer;
+    place(self, c);
+  }
+}
+
+static void report(fluv_server_t* server, int err) {
+  int none = 0;
+
+  (void) atomic_compare_exchange_strong(&server->err, &none, err);
+  fluv__warn("a worker accepts no more at %s: %s",
+             server->address,
+             fluv_strerror(err));
+}
+
+static void cancel_connections(seat_t* seat) {
+  fluv__list_t* it;
+
+  /* Cancelling makes tasks ready; none runs, so none leaves the list. */
+  fluv__list_foreach (it, &seat->connections) {
+    atomic_fetch_add(&seat->server->cancelled, 1);
+    fluv__cancel(fluv__container_of(it, connection_t, link)->task);
+  }
+}
+
+static int64_t seat_main(void* arg) {
+  seat_t* seat = arg;
+  fluv_server_t* server = seat->server;
+  fluv_listener_t* listener;
+  int64_t err = 0;
+
+  if (seat->fd >= 0) {
+    err = fluv__listener_new(seat->fd, &server->tcp, &listener, server->loc);
+    seat->fd = -1;
+    if (err == 0) {
+      err = accept_all(seat, listener);
+      fluv_drop(fluv_listener_close(listener));
+    }
+    if (err != FLUV_ECANCELED)
+      report(server, (int) err);
+  }
+  /* Also when this task is cancelled, since the worker ends. */
+  (void) fluv_await(fluv_token_cancelled(server->closing));
+  seat->closing = true;
+  if (!fluv__list_is_empty(&seat->connections))
+    (void) fluv_await(
+        fluv_timeout(fluv_notified(seat->empty), server->grace_ms));
+  cancel_connections(seat);
+  seat_main_ended(seat);
+  return 0;
+}
+
+/* On the seat's thread. */
+static void seat_begin(seat_t* seat) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  fluv_server_t* server = seat->server;
+  fluv_future_t* task;
+
+  options.name = "server";
+  options.free_arg = seat_main_ended;
+  task = fluv_spawn_loc(seat_main, seat, &options, server->loc);
+  if (task->state == FLUV__DONE) {
+    report(server, (int) task->result);
+    fluv_drop(task);
+  } else {
+    fluv_detach_loc(task, server->loc);
+  }
+}
+
+static void on_seat_begin(fluv__inbox_node_t* node) {
+  seat_begin(fluv__container_of(node, seat_t, node));
+}
+
+static int start_seat(seat_t* seat) {
+  int err = 0;
+
+  fluv_tracker_enter(seat->server->running);
+  server_ref(seat->server);
+  if (seat->loop == fluv__loop) {
+    seat_begin(seat);
+    return 0;
+  }
+  seat->node.run = on_seat_begin;
+  err = fluv__inbox_post(&seat->loop->inbox, &seat->node);
+  if (err != 0)
+    seat_main_ended(seat); /* no thread has it but ours */
+  return err;
+}
+
+static int listen_again(fluv_server_t* server, seat_t* seat) {
+  seat->fd = fluv__listen(server->address, &server->tcp);
+  return seat->fd < 0 ? seat->fd : 0;
+}
+
+/* Is the port taken, by one who shares it as we would? */
+static int probe(const char* address, const fluv_tcp_options_t* tcp) {
+  int fd;
+
+  if (tcp->reuse_port)
+    return 0;
+  fd = fluv__listen(address, tcp);
+  if (fd < 0)
+    return fd;
+  close(fd);
+  return 0;
+}
+
+/* Open a socket for each seat that accepts. */
+static int open_all(fluv_server_t* server, const char* address) {
+  unsigned i;
+  int err = 0;
+
+  if (server->count > 1 && !server->hand_over) {
+    err = probe(address, &server->tcp);
+    server->tcp.reuse_port = true;
+  }
+  if (err == 0) {
+    server->seat[0].fd = fluv__listen(address, &server->tcp);
+    err = server->seat[0].fd < 0 ? server->seat[0].fd : 0;
+  }
+  if (err == 0)
+    err = fluv__address_of_fd(server->seat[0].fd,
+                              false,
+                              server->address,
+                              sizeof(server->address));
+  for (i = 1; err == 0 && !server->hand_over && i < server->count; i++)
+    err = listen_again(server, &server->seat[i]);
+  return err;
+}
+
+static int server_alloc(unsigned count, fluv_server_t** out_server) {
+  fluv_server_t* server =
+      fluv__calloc(1, sizeof(*server) + count * sizeof(server->seat[0]));
+  unsigned i;
+  int err;
+
+  if (server == NULL)
+    return FLUV_ENOMEM;
+  *out_server = server;
+  atomic_init(&server->refs, 1);
+  server->count = count;
+  for (i = 0; i < count; i++) {
+    server->seat[i].server = server;
+    server->seat[i].fd = -1;
+    fluv__list_init(&server->seat[i].connections);
+  }
+  err = fluv_token_new(&server->closing);
+  if (err == 0)
+    err = fluv_tracker_new(&server->running);
+  for (i = 0; err == 0 && i < count; i++)
+    err = fluv_notify_new(&server->seat[i].empty);
+  return err;
+}
+
+/* The loops it serves on; starts the runtime. */
+static int take_loops(fluv_server_t* server, fluv_runtime_t* runtime) {
+  unsigned i;
+
+  if (runtime == NULL) {
+    server->seat[0].loop = fluv_loop_ref(fluv__loop);
+    return 0;
+  }
+  for (i = 0; i < server->count; i++) {
+    fluv_loop_t* loop = fluv_runtime_get_loop(runtime, i);
+
+    if (loop == NULL)
+      return FLUV_ECANCELED; /* shut down since it was started */
+    server->seat[i].loop = fluv_loop_ref(loop);
+  }
+  return 0;
+}
+
+/* Copy what the caller said. 0 or an error. */
+static int apply_options(fluv_server_t* server,
+                         const fluv_server_options_t* options) {
+  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+
+  server->tcp = options->tcp != NULL ? *options->tcp : defaults;
+  server->hand_over = options->hand_over;
+#ifndef __linux__
+  server->hand_over = true; /* SO_REUSEPORT may not spread */
+#endif
+  return fluv__tcp_options_check(&server->tcp);
+}
+
+static int start_all(fluv_server_t* server) {
+  unsigned i;
+  int err = 0;
+
+  (void) fluv_tracker_close(server->running);
+  for (i = 0; err == 0 && i < server->count; i++)
+    err = start_seat(&server->seat[i]);
+  if (err != 0)
+    fluv_token_cancel(server->closing, FLUV_ECANCELED);
+  return err;
+}
+
+int fluv_tcp_serve_loc(const char* address,
+                       fluv_connection_fn fn,
+                       void* arg,
+                       const fluv_server_options_t* options,
+                       fluv_server_t** out_server,
+                       const fluv_loc_t* loc) {
+  static const fluv_server_options_t defaults = FLUV_SERVER_OPTIONS_INIT;
+  fluv_server_t* server = NULL;
+  unsigned count = 1;
+  int err = 0;
+
+  if (options == NULL)
+    options = &defaults;
+  if (fn == NULL || out_server == NULL || options->size != sizeof(*options))
+    return FLUV_EINVAL;
+  if (options->runtime != NULL) {
+    count = fluv_runtime_count_workers(options->runtime);
+    err = fluv_runtime_start(options->runtime);
+  } else if (fluv__loop == NULL || fluv__loop->closing) {
+    err = FLUV_ENOLOOP;
+  }
+  if (err == 0)
+    err = server_alloc(count, &server);
+  if (err == 0)
+    err = apply_options(server, options);
+  if (err == 0)
+    err = take_loops(server, options->runtime);
+  if (err == 0)
+    err = open_all(server, address);
+  if (err == 0) {
+    server->fn = fn;
+    server->arg = arg;
+    server->loc = loc;
+    *out_server = server; /* before the first connection asks for it */
+    err = start_all(server);
+  }
+  if (err != 0 && server != NULL) {
+    *out_server = NULL;
+    server_unref(server);
+  }
+  return err;
+}
+
+int fluv_server_get_address(const fluv_server_t* server,
+                            char* buf,
+                            size_t size) {
+  size_t len;
+
+  if (server == NULL || buf == NULL)
+    return FLUV_EINVAL;
+  len = strlen(server->address) + 1;
+  if (len > size)
+    return FLUV_ENOBUFS;
+  memcpy(buf, server->address, len);
+  return 0;
+}
+
+size_t fluv_server_count_connections(const fluv_server_t* server, int worker) {
+  size_t n = 0;
+  unsigned i;
+
+  for (i = 0; i < server->count; i++)
+    if (worker == -1 || worker == (int) i)
+      n += atomic_load(&server->seat[i].open);
+  return n;
+}
+
+fluv_token_t* fluv_server_get_token(const fluv_server_t* server) {
+  return server->closing;
+}
+
+/* All seats are over. */
+static fluv_future_t* on_closed(int64_t result, void* arg) {
+  fluv_server_t* server = arg;
+  int err = atomic_load(&server->err);
+
+  (void) result;
+  return fluv_ready(err != 0 ? err : (int64_t) atomic_load(&server->cancelled));
+}
+
+fluv_future_t* fluv_server_close_loc(fluv_server_t* server,
+                                     uint64_t grace_ms,
+                                     const fluv_loc_t* loc) {
+  if (server == NULL)
+    return fluv_ready_loc(0, loc);
+  server->grace_ms = grace_ms;
+  fluv_token_cancel(server->closing, FLUV_ECANCELED);
+  if (fluv__loop == NULL) {
+    server_unref(server);
+    return fluv__future_fail(FLUV_ENOLOOP, loc);
+  }
+  return fluv_then_loc(fluv_tracker_wait_loc(server->running, loc),
+                       on_closed,
+                       server,
+                       server_unref,
+                       loc);
+}

@@ -1,0 +1,112 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Drives the sample server: curl gets its answers, also on one connection kept
+# alive, a request that is under way at SIGINT is answered, an idle connection
+# does not keep the server, and a second SIGINT ends the process.
+# shellcheck source=test/tap.sh
+. "$(dirname "$0")/../test/tap.sh"
+
+tap_folder
+mkfifo "$tap_dir/idle" "$tap_dir/head"
+
+# Sets server and port; what it says goes to the file said.
+start() {
+  rm -f "$tap_dir/said"
+  mkfifo "$tap_dir/said"
+  timeout --foreground 120 env FLUV_WORKERS=2 "$top_builddir/samples/server" \
+    >"$tap_dir/said" 2>"$tap_dir/err" &
+  server=$!
+  exec 3<"$tap_dir/said"
+  read -r line <&3
+  port=${line##*:}
+}
+
+# stop NAME WANT: SIGINT, and the end with status 0 and the words that are
+# wanted.
+stop() {
+  kill -INT $server
+  wait $server
+  status=$?
+  {
+    cat "$tap_dir/err"
+    test $status -eq 0 || echo "exit status $status"
+    read -r line <&3
+    test "$line" = "$2" || echo "it said: $line"
+  } >"$tap_dir/bad"
+  tap_empty "$1" "$tap_dir/bad"
+}
+
+# Ask for what takes half a second, and return in the middle of it: the head
+# of the answer is there, its body not yet. Sets curl.
+ask_slowly() {
+  timeout 60 curl -sSv "http://127.0.0.1:$port/slow" \
+    >"$tap_dir/slow" 2>"$tap_dir/trace" &
+  curl=$!
+  tries=0
+  until grep -q '^< HTTP' "$tap_dir/trace" || test $tries -gt 1000; do
+    sleep 0.01
+    tries=$((tries + 1))
+  done
+}
+
+server=
+trap 'test -z "$server" || kill $server 2>/dev/null; rm -rf "$tap_dir"' EXIT
+start
+
+case $line in
+  'listening on 127.0.0.1:'[1-9]*)
+    tap_ok 'server says where it listens'
+    ;;
+  *)
+    echo "it said: $line" >>"$tap_dir/err"
+    tap_not_ok 'server says where it listens' "$tap_dir/err"
+    tap_end
+    ;;
+esac
+
+if have curl; then
+  url=http://127.0.0.1:$port/
+  timeout 60 curl -sS "$url" "$url" "$url" >"$tap_dir/got" 2>&1
+  printf 'hello\nhello\nhello\n' | diff -u - "$tap_dir/got" >"$tap_dir/bad"
+  tap_empty 'three requests of curl are answered' "$tap_dir/bad"
+
+  ask_slowly
+  stop 'SIGINT ends it, and cuts off nobody' 'ended; connections cut off: 0'
+  wait $curl
+  echo hello | diff -u - "$tap_dir/slow" >"$tap_dir/bad"
+  tap_empty 'a request that was under way is answered' "$tap_dir/bad"
+else
+  tap_skip 'curl is answered' 'no curl'
+  stop 'SIGINT ends it' 'ended; connections cut off: 0'
+fi
+
+# One that neither asks nor goes.
+if have nc; then
+  start
+  timeout 60 nc -N 127.0.0.1 "$port" <"$tap_dir/idle" >"$tap_dir/head" &
+  idle=$!
+  exec 4>"$tap_dir/idle" 5<"$tap_dir/head"
+  printf 'GET / HTTP/1.1\r\n\r\n' >&4
+  read -r line <&5
+  stop 'an idle connection does not keep it' 'ended; connections cut off: 0'
+  exec 4>&-
+  wait $idle
+else
+  tap_skip 'an idle connection does not keep it' 'no netcat'
+fi
+
+# A request that takes longer than the patience of who asks twice.
+if have curl; then
+  start
+  ask_slowly
+  kill -INT $server
+  while kill -INT $server 2>/dev/null; do
+    sleep 0.01
+  done
+  wait $server
+  status=$?
+  test $status -eq 130 || echo "exit status $status" >"$tap_dir/bad"
+  tap_empty 'a second SIGINT ends the process' "$tap_dir/bad"
+  wait $curl
+fi
+tap_end

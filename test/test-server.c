@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: MIT */
+/* Servers on one loop and on runtimes of 1, 2, 4 and 8 workers, and the signals
+ * that end them. */
+#include "fluv-test-io.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static atomic_int ended;
+
+static int64_t echo(fluv_stream_t* peer, void* arg) {
+  char buf[64];
+  int64_t n;
+
+  (void) arg;
+  do {
+    n = fluv_await(fluv_read(peer, buf, sizeof(buf)));
+    if (n > 0)
+      n = fluv_await(fluv_write_all(peer, buf, (size_t) n));
+  } while (n > 0);
+  atomic_fetch_add(&ended, 1);
+  return n;
+}
+
+static void setup(void) {
+  test_setup();
+  atomic_store(&ended, 0);
+}
+
+static fluv_server_t* serve(fluv_connection_fn fn,
+                            void* arg,
+                            fluv_runtime_t* rt,
+                            bool hand_over) {
+  fluv_server_options_t options = FLUV_SERVER_OPTIONS_INIT;
+  fluv_server_t* server;
+
+  options.runtime = rt;
+  options.hand_over = hand_over;
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", fn, arg, &options, &server), 0);
+  return server;
+}
+
+static int connect_to(const fluv_server_t* server) {
+  char address[IO_ADDRESS];
+
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  return io_connect_to(address, 0);
+}
+
+static void wait_for_count(const fluv_server_t* server, size_t n) {
+  while (fluv_server_count_connections(server, -1) != n)
+    fluv_yield();
+}
+
+/* On one loop. */
+
+TEST_TASK(connection_is_served_and_ends_by_itself) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  int fd = connect_to(server);
+  char byte;
+
+  io_send(fd, "x", 1);
+  io_drain(fd, &byte, 1);
+  ck_assert_int_eq(byte, 'x');
+  ck_assert_uint_eq(fluv_server_count_connections(server, -1), 1);
+  ck_assert_uint_eq(fluv_server_count_connections(server, 0), 1);
+  ck_assert_uint_eq(fluv_server_count_connections(server, 1), 0);
+  shutdown(fd, SHUT_WR);
+  wait_for_count(server, 0);
+  io_recv_eof(fd);
+  close(fd);
+  ck_assert_err(fluv_await(fluv_server_close(server, 0)), 0);
+  return 0;
+}
+
+TEST_TASK(close_cancels_what_does_not_end) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  int fds[3];
+  int i;
+
+  for (i = 0; i < 3; i++)
+    fds[i] = connect_to(server);
+  wait_for_count(server, 3);
+  ck_assert_err(fluv_await(fluv_server_close(server, 0)), 3);
+  ck_assert_int_eq(atomic_load(&ended), 3);
+  for (i = 0; i < 3; i++) {
+    io_recv_eof(fds[i]);
+    close(fds[i]);
+  }
+  return 0;
+}
+
+TEST_TASK(grace_is_given_and_used_up) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  fluv_future_t* closed;
+  int ends = connect_to(server);
+  int stays = connect_to(server);
+
+  wait_for_count(server, 2);
+  ck_assert_err(fluv_clock_pause(), 0);
+  closed = fluv_server_close(server, 700);
+  close(ends);
+  wait_for_count(server, 1);
+  ck_assert_err(fluv_await(fluv_clock_advance(699)), 0);
+  ck_assert(!fluv_future_is_done(closed));
+  ck_assert_err(fluv_await(fluv_clock_advance(1)), 0);
+  ck_assert_err(fluv_await(closed), 1);
+  ck_assert_err(fluv_clock_resume(), 0);
+  io_recv_eof(stays);
+  close(stays);
+  return 0;
+}
+
+TEST_TASK(close_without_limit_waits_for_the_last) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  fluv_future_t* closed;
+  int fd = connect_to(server);
+
+  wait_for_count(server, 1);
+  closed = fluv_server_close(server, FLUV_FOREVER);
+  io_turns(3);
+  ck_assert(!fluv_future_is_done(closed));
+  close(fd);
+  ck_assert_err(fluv_await(closed), 0);
+  ck_assert_int_eq(atomic_load(&ended), 1);
+  return 0;
+}
+
+TEST_TASK(close_that_is_dropped_or_cancelled_goes_on) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  char address[IO_ADDRESS];
+  fluv_listener_t* again;
+  fluv_future_t* closed;
+  int fd = connect_to(server);
+
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  wait_for_count(server, 1);
+  fluv_drop(fluv_server_close(server, 0));
+  while (atomic_load(&ended) == 0)
+    fluv_yield();
+  io_recv_eof(fd);
+  close(fd);
+  ck_assert_err(fluv_tcp_listen(address, NULL, &again), 0);
+  io_listener_close(again);
+
+  server = serve(echo, NULL, NULL, false);
+  fd = connect_to(server);
+  wait_for_count(server, 1);
+  closed = fluv_server_close(server, 0);
+  fluv_cancel(closed);
+  ck_assert_err(fluv_await(closed), FLUV_ECANCELED);
+  while (atomic_load(&ended) == 1)
+    fluv_yield();
+  close(fd);
+  return 0;
+}
+
+/* The token tells a connection that the server ends. */
+static int64_t until_told(fluv_stream_t* peer, void* arg) {
+  fluv_server_t** server = arg;
+
+  (void) peer;
+  ck_assert_err(
+      fluv_await(fluv_token_cancelled(fluv_server_get_token(*server))),
+      0);
+  atomic_fetch_add(&ended, 1);
+  return 0;
+}
+
+TEST_TASK(connections_can_be_told_of_the_end) {
+  fluv_server_t* server;
+  int fd;
+
+  ck_assert_err(
+      fluv_tcp_serve("127.0.0.1:0", until_told, &server, NULL, &server),
+      0);
+  fd = connect_to(server);
+  wait_for_count(server, 1);
+  io_turns(2);
+  ck_assert_err(fluv_await(fluv_server_close(server, FLUV_FOREVER)), 0);
+  ck_assert_int_eq(atomic_load(&ended), 1);
+  close(fd);
+  return 0;
+}
+
+TEST_TASK(mistakes_are_errors) {
+  fluv_server_options_t options = FLUV_SERVER_OPTIONS_INIT;
+  fluv_tcp_options_t tcp = FLUV_TCP_OPTIONS_INIT;
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  fluv_server_t* other = NULL;
+  fluv_listener_t* listener = io_listen();
+  char address[IO_ADDRESS];
+
+  ck_assert_err(fluv_server_get_address(server, address, 4), FLUV_ENOBUFS);
+  ck_assert_err(fluv_server_get_address(NULL, address, 4), FLUV_EINVAL);
+  ck_assert_err(fluv_await(fluv_server_close(server, 0)), 0);
+  ck_assert_err(fluv_await(fluv_server_close(NULL, 0)), 0);
+
+  ck_assert_err(fluv_tcp_serve("nowhere", echo, NULL, NULL, &other),
+                FLUV_EINVAL);
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", NULL, NULL, NULL, &other),
+                FLUV_EINVAL);
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", echo, NULL, NULL, NULL),
+                FLUV_EINVAL);
+  tcp.backlog = -1;
+  options.tcp = &tcp;
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", echo, NULL, &options, &other),
+                FLUV_EINVAL);
+  options.size = 1;
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", echo, NULL, &options, &other),
+                FLUV_EINVAL);
+  ck_assert_err(fluv_listener_get_address(listener, address, sizeof(address)),
+                0);
+  ck_assert_err(fluv_tcp_serve(address, echo, NULL, NULL, &other),
+                FLUV_EADDRINUSE);
+  ck_assert_ptr_null(other);
+  io_listener_close(listener);
+  return 0;
+}
+
+/* On runtimes. */
+
+static const struct {
+  unsigned workers;
+  bool hand_over;
+} ways[] = { { 1, false }, { 2, false }, { 4, false }, { 8, false },
+             { 1, true },  { 2, true },  { 4, true },  { 8, true } };
+
+static fluv_runtime_t* make_runtime(int way) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_runtime_t* rt;
+
+  options.workers = ways[way].workers;
+  ck_assert_err(fluv_runtime_new(&options, &rt), 0);
+  return rt;
+}
+
+enum {
+  CLIENTS = 4,
+  EACH = 25
+};
+
+/* Clients on plain threads, one connection after the other. */
+static void* client(void* arg) {
+  char byte = 0;
+  int i;
+
+  for (i = 0; i < EACH; i++) {
+    int fd = io_connect_to(arg, 0);
+
+    io_send(fd, "y", 1);
+    io_recv(fd, &byte, 1);
+    ck_assert_int_eq(byte, 'y');
+    close(fd);
+  }
+  return NULL;
+}
+
+static int64_t close_task(void* arg) {
+  return fluv_await(fluv_server_close(arg, FLUV_FOREVER));
+}
+
+START_TEST(all_workers_serve) {
+  fluv_runtime_t* rt = make_runtime(_i);
+  fluv_server_t* server = serve(echo, NULL, rt, ways[_i].hand_over);
+  pthread_t threads[CLIENTS];
+  char address[IO_ADDRESS];
+  int i;
+
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  for (i = 0; i < CLIENTS; i++)
+    pthread_create(&threads[i], NULL, client, address);
+  for (i = 0; i < CLIENTS; i++)
+    pthread_join(threads[i], NULL);
+  ck_assert_err(test_run(close_task, server), 0);
+  ck_assert_int_eq(atomic_load(&ended), CLIENTS * EACH);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+TEST_TASK(handed_over_connections_are_spread_evenly) {
+  enum {
+    CONNECTIONS = 12
+  };
+  fluv_runtime_t* rt = make_runtime(2); /* 4 workers */
+  fluv_server_t* server = serve(echo, NULL, rt, true);
+  int fds[CONNECTIONS];
+  int i;
+
+  for (i = 0; i < CONNECTIONS; i++)
+    fds[i] = connect_to(server);
+  wait_for_count(server, CONNECTIONS);
+  for (i = 0; i < 4; i++)
+    ck_assert_uint_eq(fluv_server_count_connections(server, i), 3);
+  for (i = 0; i < CONNECTIONS; i++) {
+    char byte;
+
+    io_send(fds[i], "z", 1);
+    io_drain(fds[i], &byte, 1);
+    close(fds[i]);
+  }
+  ck_assert_err(fluv_await(fluv_server_close(server, FLUV_FOREVER)), 0);
+  fluv_runtime_free(rt);
+  return 0;
+}
+
+START_TEST(runtime_may_end_before_the_server) {
+  fluv_runtime_t* rt = make_runtime(_i);
+  fluv_server_t* server = serve(echo, NULL, rt, ways[_i].hand_over);
+  int fd = connect_to(server);
+  char byte;
+
+  io_send(fd, "x", 1);
+  io_recv(fd, &byte, 1);
+  ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
+  ck_assert_int_eq(atomic_load(&ended), 1);
+  io_recv_eof(fd);
+  close(fd);
+  ck_assert_uint_eq(fluv_server_count_connections(server, -1), 0);
+  ck_assert_int_ge(test_run(close_task, server), 0);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+/* Connections arrive while the server is closed: each is served or hung up,
+ * and none is left. */
+static void* knock(void* arg) {
+  int i;
+
+  for (i = 0; i < EACH; i++) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void) connect(fd, arg, sizeof(struct sockaddr_in));
+    close(fd);
+  }
+  return NULL;
+}
+
+START_TEST(close_races_with_connections) {
+  fluv_runtime_t* rt = make_runtime(_i);
+  fluv_server_t* server = serve(echo, NULL, rt, ways[_i].hand_over);
+  struct sockaddr_in to = { .sin_family = AF_INET };
+  char address[IO_ADDRESS];
+  pthread_t thread;
+
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  to.sin_port = htons((uint16_t) atoi(strrchr(address, ':') + 1));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  pthread_create(&thread, NULL, knock, &to);
+  while (fluv_server_count_connections(server, -1) == 0 &&
+         atomic_load(&ended) == 0)
+    continue;
+  ck_assert_int_ge(test_run(close_task, server), 0);
+  pthread_join(thread, NULL);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+static void serve_and_close(void* arg) {
+  fluv_server_t* server;
+
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", echo, NULL, NULL, &server),
+                FLUV_ENOLOOP);
+  server = serve(echo, NULL, arg, false);
+  ck_assert_err(fluv_block_on(fluv_server_close(server, 0)), FLUV_ENOLOOP);
+}
+
+START_TEST(plain_thread_may_serve_and_close) {
+  fluv_runtime_t* rt = make_runtime(1);
+
+  test_on_thread(serve_and_close, rt);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+TEST_TASK(port_of_another_server_is_taken) {
+  fluv_runtime_t* rt = make_runtime(1);
+  fluv_server_t* server = serve(echo, NULL, rt, false);
+  fluv_server_options_t options = FLUV_SERVER_OPTIONS_INIT;
+  fluv_tcp_options_t tcp = FLUV_TCP_OPTIONS_INIT;
+  fluv_server_t* other;
+  char address[IO_ADDRESS];
+
+  options.runtime = rt;
+  options.tcp = &tcp;
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  ck_assert_err(fluv_tcp_serve(address, echo, NULL, &options, &other),
+                FLUV_EADDRINUSE);
+#ifdef __linux__
+  tcp.reuse_port = true;
+  ck_assert_err(fluv_tcp_serve(address, echo, NULL, &options, &other), 0);
+  ck_assert_err(fluv_await(fluv_server_close(other, 0)), 0);
+#endif
+  ck_assert_err(fluv_await(fluv_server_close(server, 0)), 0);
+  fluv_runtime_free(rt);
+  return 0;
+}
+
+TEST_TASK(runtime_that_is_shut_down_serves_nobody) {
+  fluv_runtime_t* rt = make_runtime(1);
+  fluv_server_options_t options = FLUV_SERVER_OPTIONS_INIT;
+  fluv_server_t* server;
+
+  options.runtime = rt;
+  ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
+  ck_assert_err(fluv_tcp_serve("127.0.0.1:0", echo, NULL, &options, &server),
+                FLUV_ECANCELED);
+  fluv_runtime_free(rt);
+  return 0;
+}
+
+/* Signals. */
+
+static void* default_action(int signum) {
+  struct sigaction action;
+
+  ck_assert_int_eq(sigaction(signum, NULL, &action), 0);
+  return (void*) (uintptr_t) (action.sa_handler == SIG_DFL);
+}
+
+TEST_TASK(signals_are_waited_for_once) {
+  static const int signums[] = { SIGINT, SIGTERM };
+  fluv_future_t* f;
+  int i;
+
+  for (i = 0; i < 2; i++) {
+    f = fluv_shutdown_signal();
+    ck_assert_ptr_null(default_action(SIGINT));
+    ck_assert_ptr_null(default_action(SIGTERM));
+    raise(signums[i]);
+    ck_assert_err(fluv_await(f), signums[i]);
+    ck_assert_ptr_nonnull(default_action(SIGINT));
+    ck_assert_ptr_nonnull(default_action(SIGTERM));
+  }
+  return 0;
+}
+
+TEST_TASK(signal_that_is_not_wanted_any_more) {
+  fluv_future_t* f = fluv_shutdown_signal();
+
+  fluv_cancel(f);
+  ck_assert_err(fluv_await(f), FLUV_ECANCELED);
+  ck_assert_ptr_nonnull(default_action(SIGINT));
+  fluv_drop(fluv_shutdown_signal());
+  ck_assert_ptr_nonnull(default_action(SIGTERM));
+  return 0;
+}
+
+TEST_TASK(two_may_wait_for_the_signal) {
+  fluv_future_t* fs[2] = { fluv_shutdown_signal(), fluv_shutdown_signal() };
+  int64_t results[2];
+
+  raise(SIGTERM);
+  ck_assert_err(fluv_await(fluv_join_all(fs, 2, results)), 0);
+  ck_assert_err(results[0], SIGTERM);
+  ck_assert_err(results[1], SIGTERM);
+  return 0;
+}
+
+static int64_t interrupted_twice(void* arg) {
+  (void) arg;
+  fluv_start(fluv_shutdown_signal());
+  raise(SIGINT); /* And the loop never learns of it. */
+  raise(SIGINT);
+  return 0;
+}
+
+static void interrupt_twice(void* arg) {
+  (void) fluv_run(interrupted_twice, arg, NULL);
+}
+
+START_TEST(second_interrupt_ends_the_process) {
+  int status;
+
+  free(test_stderr_of(interrupt_twice, NULL, &status));
+  ck_assert(WIFSIGNALED(status));
+  ck_assert_int_eq(WTERMSIG(status), SIGINT);
+}
+END_TEST
+
+/* Out of memory. */
+
+static int64_t serve_once(void* arg) {
+  fluv_server_t* server;
+  int64_t n;
+  int64_t err = fluv_tcp_serve("127.0.0.1:0", echo, arg, NULL, &server);
+  int fd;
+  int i;
+
+  if (err < 0)
+    return err;
+  fd = connect_to(server);
+  io_send(fd, "x", 1);
+  shutdown(fd, SHUT_WR);
+  for (i = 0; i < 5; i++) {
+    n = fluv_await(fluv_clock_advance(10));
+    if (n < 0)
+      err = n;
+  }
+  close(fd);
+  n = fluv_await(fluv_server_close(server, 0));
+  return n < 0 ? n : err;
+}
+
+static int64_t signal_once(void* arg) {
+  fluv_future_t* f = fluv_shutdown_signal();
+  int64_t n;
+
+  (void) arg;
+  if (!fluv_future_is_done(f))
+    raise(SIGTERM);
+  n = fluv_await(f);
+  return n < 0 ? n : 0;
+}
+
+START_TEST(serving_survives_a_lack_of_memory) {
+  TEST_OOM(serve_once, NULL);
+}
+END_TEST
+
+START_TEST(signals_survive_a_lack_of_memory) {
+  TEST_OOM(signal_once, NULL);
+}
+END_TEST
+
+static Suite* server_suite(void) {
+  const int all = (int) (sizeof(ways) / sizeof(ways[0]));
+  Suite* s = suite_create("server");
+  TCase* tc = test_case(s, "one loop", setup, test_teardown);
+
+  ADD(tc,
+      connection_is_served_and_ends_by_itself,
+      close_cancels_what_does_not_end,
+      grace_is_given_and_used_up,
+      close_without_limit_waits_for_the_last,
+      close_that_is_dropped_or_cancelled_goes_on,
+      connections_can_be_told_of_the_end,
+      mistakes_are_errors);
+
+  tc = test_case(s, "runtimes", setup, test_teardown);
+  tcase_add_loop_test(tc, all_workers_serve, 0, all);
+  tcase_add_loop_test(tc, runtime_may_end_before_the_server, 0, all);
+  tcase_add_loop_test(tc, close_races_with_connections, 0, all);
+  ADD(tc,
+      handed_over_connections_are_spread_evenly,
+      plain_thread_may_serve_and_close,
+      port_of_another_server_is_taken,
+      runtime_that_is_shut_down_serves_nobody);
+
+  tc = test_case(s, "signals", setup, test_teardown);
+  ADD(tc,
+      signals_are_waited_for_once,
+      signal_that_is_not_wanted_any_more,
+      two_may_wait_for_the_signal);
+
+  tc = test_case(s, "plain", NULL, NULL);
+  ADD(tc,
+      second_interrupt_ends_the_process,
+      serving_survives_a_lack_of_memory,
+      signals_survive_a_lack_of_memory);
+  return s;
+}
+
+TEST_MAIN(server_suite)
