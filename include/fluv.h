@@ -47,10 +47,10 @@ extern "C" {
 #include "fluv/token.h"     /* many are told to stop */
 #include "fluv/tracker.h"   /* wait until all work is done */
 #include "fluv/handoff.h"   /* work for other threads' loops */
+#include "fluv/blocking.h"  /* work that blocks, on the thread pool */
 #include "fluv/runtime.h"   /* worker threads */
 #include "fluv/stream.h"    /* read, write, close */
 #include "fluv/tcp.h"       /* listen, accept, connect */
-#include "fluv/blocking.h"  /* work that blocks, on the thread pool */
 #include "fluv/watchdog.h"  /* who keeps a loop from turning */
 #include "fluv/server.h"    /* a task for each connection */
 #undef FLUV_H_INSIDE

@@ -100,7 +100,7 @@ START_TEST(every_post_runs_once) {
     pthread_join(threads[i], NULL);
   other_stop(&other); /* what was posted before runs first */
   ck_assert_int_eq(atomic_load(&count), MANY / 4 * 4);
-  ck_assert_err(fluv_post(other.loop, bump, NULL), FLUV_ECANCELED);
+  ck_assert_err(fluv_post(other.loop, bump, NULL), FLUV_ESTOPPED);
   ck_assert_err(fluv_post(NULL, bump, NULL), FLUV_EINVAL);
   other_free(&other);
   other_start(&other);
@@ -185,7 +185,7 @@ TEST_TASK(a_loop_that_ends_tells_who_waits) {
   other_stop(&other);
   ck_assert_err(fluv_await(f), FLUV_ECANCELED);
   ck_assert_err(fluv_await(fluv_spawn_on(other.loop, sleep_long, NULL)),
-                FLUV_ECANCELED);
+                FLUV_ESTOPPED);
   other_free(&other);
   other_start(&other);
   return 0;
@@ -218,7 +218,7 @@ START_TEST(a_plain_thread_waits_for_a_task) {
   other_stop(&other);
   ck_assert_int_eq(atomic_load(&count), 4);
   ck_assert_err(fluv_spawn_remote(other.loop, bump_task, NULL, NULL),
-                FLUV_ECANCELED);
+                FLUV_ESTOPPED);
   other_free(&other);
   other_start(&other);
 }
@@ -373,7 +373,7 @@ START_TEST(shutdown_ends_what_waits) {
     sched_yield();
   ck_assert_err(fluv_runtime_shutdown(rt, 10000), 0);
   ck_assert_err(fluv_block_on(fluv_runtime_spawn(rt, bump_task, NULL)),
-                FLUV_ECANCELED);
+                FLUV_ESTOPPED);
   ck_assert_ptr_null(fluv_runtime_get_loop(rt, 0));
   for (i = 0; i < 6; i++) {
     fluv_remote_cancel(remotes_of[i]);

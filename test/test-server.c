@@ -409,7 +409,7 @@ TEST_TASK(runtime_that_is_shut_down_serves_nobody) {
   options.runtime = rt;
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   ck_assert_err(fluv_tcp_serve("127.0.0.1:0", echo, NULL, &options, &server),
-                FLUV_ECANCELED);
+                FLUV_ESTOPPED);
   fluv_runtime_free(rt);
   return 0;
 }

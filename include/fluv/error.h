@@ -63,7 +63,9 @@ enum {
   /** The channel or semaphore is closed; a receiver has drained it. */
   FLUV_ECLOSED = -5005,
   /** A broadcast receiver missed messages that were overwritten. */
-  FLUV_ELAGGED = -5006
+  FLUV_ELAGGED = -5006,
+  /** The loop or the runtime is shut down: it takes nothing any more. */
+  FLUV_ESTOPPED = -5007
 };
 
 #undef FLUV__ERRNO

@@ -46,7 +46,8 @@ void fluv_loop_unref(fluv_loop_t* loop);
  * @param arg   User pointer for `fn`.
  *
  * @return  0: it will run.
- * @errors  FLUV_ECANCELED  the loop is closed; it will not run.
+ * @errors  FLUV_ESTOPPED  the loop is closed; it will not run.
+ *          FLUV_EPERM  this process was forked from the loop's.
  *          FLUV_ENOMEM; FLUV_EINVAL  an argument is NULL.
  * @since   0.1
  */
@@ -65,8 +66,9 @@ int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg);
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
  *          The task is under way whether it is awaited or not; fluv_detach()
  *          leaves it to itself.
- * @errors  FLUV_ECANCELED  the loop is closed, or was before the task
- *            returned.
+ * @errors  FLUV_ESTOPPED  the loop is closed.
+ *          FLUV_ECANCELED  it was closed before the task returned.
+ *          FLUV_EPERM  this process was forked from the loop's.
  *          FLUV_ENOLOOP  this thread has no loop: use fluv_spawn_remote().
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Cancels the task there; ends when it has returned.
@@ -93,7 +95,8 @@ fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
  * @param loc         Place of the call; fluv_spawn_remote() fills it in.
  *
  * @return  0: it will run.
- * @errors  FLUV_ECANCELED  the loop is closed.
+ * @errors  FLUV_ESTOPPED  the loop is closed.
+ *          FLUV_EPERM  this process was forked from the loop's.
  *          FLUV_ENOMEM; FLUV_EINVAL  `loop` or `fn` is NULL.
  * @since   0.1
  */

@@ -53,8 +53,16 @@ typedef struct fluv_metrics {
   uint64_t calls;
   /** Turns of the loop. */
   uint64_t turns;
-  /** Nanoseconds that the loop has waited for events. */
+  /** Functions and tasks that were handed to this very loop and have
+   *  arrived. */
+  uint64_t handed_over;
+  /** Nanoseconds that the loop has waited for events; for a loop that joined,
+   *  only if its host has switched on UV_METRICS_IDLE_TIME. */
   uint64_t idle_ns;
+  /** The rest of the time that it was there. */
+  uint64_t busy_ns;
+  /** Blocking work, of the whole process. */
+  fluv_blocking_stats_t blocking;
 } fluv_metrics_t;
 
 /**
@@ -80,7 +88,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
  * @return  0.
  * @errors  FLUV_EAGAIN, FLUV_ENOMEM, FLUV_EMFILE  a thread or its loop could
  *            not be made; those before it run.
- *          FLUV_ECANCELED  the runtime is shut down.
+ *          FLUV_ESTOPPED  the runtime is shut down.
  *          FLUV_EPERM  this process was forked from the one that made it.
  * @since   0.1
  */
@@ -119,14 +127,15 @@ fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* runtime, unsigned worker);
  * Until it is started it may be taken by any worker; then it stays where it
  * is.
  *
- * @param runtime  The runtime; NULL: the one this loop belongs to, or else the
- *                 one of this process, which is then made.
+ * @param runtime  The runtime; NULL: fluv_runtime_current(), or else the one
+ *                 of this process, which is then made.
  * @param fn       The task.
  * @param arg      User pointer for `fn`, used on that worker's thread.
  * @param loc      Place of the call; fluv_runtime_spawn() fills it in.
  *
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
- * @errors  FLUV_ECANCELED  the runtime is shut down, or was before it ran.
+ * @errors  FLUV_ESTOPPED  the runtime is shut down.
+ *          FLUV_ECANCELED  it was shut down before the task ran.
  *          FLUV_ENOLOOP  this thread has no loop; FLUV_EINVAL  `fn` is NULL.
  *          As fluv_runtime_start().
  * @cancel  Cancels the task; ends when it has returned. One that was not
@@ -147,8 +156,8 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
 /**
  * The same from any thread.
  *
- * @param runtime     The runtime; NULL: the one this loop belongs to, or else
- *                    the one of this process, which is then made.
+ * @param runtime     The runtime; NULL: fluv_runtime_current(), or else the
+ *                    one of this process, which is then made.
  * @param fn          The task.
  * @param arg         User pointer for `fn`.
  * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted.
@@ -169,6 +178,51 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* runtime,
  fluv_runtime_spawn_remote_loc((runtime), (fn), (arg), (out_remote), FLUV_LOC)
 
 /**
+ * The runtime of this thread's loop.
+ *
+ * A loop that fluv_run() has made has one of its own: it is made by the first
+ * call, with the defaults, the loop itself is worker 0, and the other threads
+ * start when they are first needed. fluv_run() ends it when the main task has
+ * returned.
+ *
+ * @return  The runtime that the loop is a member of. Borrowed. NULL: it is in
+ *          none, there is no loop, or no memory.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ANY_THREAD
+fluv_runtime_t* fluv_runtime_current(void);
+
+/**
+ * Make this thread's loop a member of a runtime: while it turns, it takes part
+ * in the runtime's work like a worker.
+ *
+ * For the loop of a host: a loop of fluv_run() has a runtime of its own. Tasks
+ * that it has started stay on it when it leaves.
+ *
+ * @param runtime  The runtime; it must not be freed before the loop has left.
+ *
+ * @return  0.
+ * @errors  FLUV_EALREADY  the loop is a member of a runtime.
+ *          FLUV_ENOBUFS  sixteen loops have joined already.
+ *          FLUV_ENOLOOP  this thread has no loop; FLUV_EINVAL  a NULL.
+ *          As fluv_runtime_start().
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD
+int fluv_runtime_join(fluv_runtime_t* runtime);
+
+/**
+ * End the membership of this thread's loop; its closing does the same. What it
+ * has queued goes to another member.
+ *
+ * @return  0.
+ * @errors  FLUV_EINVAL  it has not joined a runtime; FLUV_ENOLOOP.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_LOOP_THREAD
+int fluv_runtime_leave(void);
+
+/**
  * End a runtime: cancel all of its tasks, let them clean up, join its threads.
  *
  * What has not ended when the time in the loop's options is over is reported
@@ -181,14 +235,15 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* runtime,
  *
  * @return  0.
  * @errors  FLUV_ETIMEDOUT  threads were left behind.
- *          FLUV_EDEADLK  this is one of its workers.
+ *          FLUV_EDEADLK  this is the thread of one of its members.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
 int fluv_runtime_shutdown(fluv_runtime_t* runtime, uint64_t timeout_ms);
 
 /**
- * Shut a runtime down, without limit, and free it.
+ * Shut a runtime down, without limit, and free it. If this thread's loop has
+ * joined it, it leaves first.
  *
  * @param runtime  The runtime. Taken over. NULL is ignored.
  *

@@ -31,6 +31,7 @@ static const struct {
   { FLUV_ESTACK, "ESTACK", "no stack could be mapped for a task" },
   { FLUV_ECLOSED, "ECLOSED", "the channel or lock is closed" },
   { FLUV_ELAGGED, "ELAGGED", "messages were overwritten unread" },
+  { FLUV_ESTOPPED, "ESTOPPED", "the loop or runtime is shut down" },
 };
 
 /* libuv's own functions leak a text for each unknown number: these list the

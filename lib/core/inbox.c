@@ -52,7 +52,7 @@ void fluv__inbox_push(fluv__inbox_t* inbox, fluv__inbox_node_t* node) {
 
 int fluv__inbox_post(fluv__inbox_t* inbox, fluv__inbox_node_t* node) {
   if (!fluv__inbox_enter(inbox))
-    return FLUV_ECANCELED;
+    return FLUV_ESTOPPED;
   fluv__inbox_push(inbox, node);
   return 0;
 }

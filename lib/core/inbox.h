@@ -53,7 +53,7 @@ void fluv__inbox_leave(fluv__inbox_t* inbox);
 /* Hand over a node, and leave. */
 void fluv__inbox_push(fluv__inbox_t* inbox, fluv__inbox_node_t* node);
 
-/* Enter, push, leave. 0, or FLUV_ECANCELED if the loop is closed. */
+/* Enter, push, leave. 0, or FLUV_ESTOPPED if the loop is closed. */
 int fluv__inbox_post(fluv__inbox_t* inbox, fluv__inbox_node_t* node);
 
 /* Loop thread: run all that has arrived. False: nothing had. */

@@ -16,6 +16,7 @@
 #endif
 
 __thread fluv_loop_t* fluv__loop;
+unsigned fluv__forks;
 
 /* fluv's handles in a loop: wakeup, check, idle, timer. */
 enum {
@@ -96,10 +97,28 @@ static void find_main_ctx(fluv__ctx_t* ctx) {
   (void) ctx;
 }
 
+/* Its descriptors are the parent's too: what the child did with them would
+ * happen to the parent. */
+static void forget_loop(void) {
+  fluv__forks++;
+  fluv__loop = NULL;
+}
+
+static void add_fork_handler(void) {
+  (void) pthread_atfork(NULL, NULL, forget_loop);
+}
+
+void fluv__watch_forks(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once(&once, add_fork_handler);
+}
+
 static int apply_options(fluv_loop_t* loop,
                          const fluv_loop_options_t* options) {
   if (options->size != sizeof(*options) || options->turn_us > MAX_TURN_US)
     return FLUV_EINVAL;
+  loop->options = *options;
   loop->stack_bits = options->stack_size != 0
                          ? fluv__stack_bits(options->stack_size)
                          : FLUV__STACK_DEFAULT_BITS;
@@ -126,7 +145,9 @@ int fluv__loop_new(uv_loop_t* uv,
   loop = fluv__calloc(1, sizeof(*loop));
   if (loop == NULL)
     return FLUV_ENOMEM;
+  fluv__watch_forks();
   loop->uv = uv;
+  loop->forks = fluv__forks;
   loop->thread = pthread_self();
   loop->chunk = 64;
   fluv__list_init(&loop->tasks);
@@ -229,6 +250,8 @@ static void on_close_timer(uv_handle_t* handle) {
 }
 
 void fluv__loop_shut(fluv_loop_t* loop) {
+  if (loop->sched != NULL)
+    loop->sched->leave(loop);
   fluv__watchdog_end(loop);
   fluv__inbox_close(&loop->inbox);
   if (loop->jobs_left > 0)

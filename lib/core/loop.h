@@ -57,6 +57,10 @@ typedef struct fluv__sched {
   void (*begin)(fluv_loop_t* loop);
   /* Nothing is left to do. False: there is something now. */
   bool (*rest)(fluv_loop_t* loop);
+  /* The main task of fluv_run() has returned: what depends on it is to end. */
+  void (*stop)(fluv_loop_t* loop);
+  /* The loop closes, and still takes what comes. */
+  void (*leave)(fluv_loop_t* loop);
 } fluv__sched_t;
 
 struct fluv_loop {
@@ -96,6 +100,7 @@ struct fluv_loop {
   struct fluv__watchdog* watchdog; /* NULL: none */
   const fluv__sched_t* sched;      /* NULL: in no runtime */
   void* member;                    /* what it is there; sched's */
+  uint64_t handed;                 /* what other threads gave it to run */
   fluv__atomic_uint_t beat;        /* changes with each turn; any thread */
   uint64_t turn; /* loop iterations, counted in the check phase */
   fluv__turn_t bounds;
@@ -110,6 +115,9 @@ struct fluv_loop {
 
   /* Fixed at attach. */
   pthread_t thread;
+  fluv_loop_options_t options;
+  bool ours;      /* made by fluv_run() */
+  unsigned forks; /* of the process, when it was made */
   unsigned stack_bits;
   unsigned turn_count;
   uint64_t turn_ns;
@@ -122,6 +130,11 @@ struct fluv_loop {
   fluv__look_t look;
   fluv__inbox_t inbox;
 };
+
+/* Counts, in a child of fork(2), how far it is from the first parent. There no
+ * thread has a loop, and those of the parent are not to be touched. */
+extern unsigned fluv__forks;
+void fluv__watch_forks(void); /* begin to count */
 
 /* This thread's loop; NULL if it has none. */
 extern __thread fluv_loop_t* fluv__loop

@@ -145,7 +145,6 @@ int fluv_promise_new_loc(fluv_promise_t** out_promise,
 
 int fluv_promise_resolve(fluv_promise_t* p, int64_t result) {
   unsigned state = atomic_fetch_or(&p->state, ANSWERED);
-  int err;
 
   if (state & ANSWERED)
     return FLUV_EALREADY;
@@ -158,10 +157,10 @@ int fluv_promise_resolve(fluv_promise_t* p, int64_t result) {
   p->result = result;
   /* Relaxed: the caller holds a reference. */
   atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-  err = fluv__inbox_post(&p->loop->inbox, &p->node);
-  if (err != 0)
-    promise_unref(p);
-  return err;
+  if (fluv__inbox_post(&p->loop->inbox, &p->node) == 0)
+    return 0;
+  promise_unref(p);
+  return FLUV_ECANCELED; /* the loop is closed, and the future with it */
 }
 
 void fluv_promise_free(fluv_promise_t* p) {

@@ -134,7 +134,6 @@ static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
   uint64_t end = uv_hrtime() + limit_ms * 1000000;
   uv_timer_t limit;
 
-  loop->winding_down = true;
   fluv__wakeup_update_ref(loop);
   fluv__loop_cancel_tasks(loop);
   cancel_roots(loop);
@@ -184,7 +183,6 @@ static int64_t run_on(uv_loop_t* uv,
                       void* arg,
                       const fluv_loop_options_t* options,
                       const fluv_loc_t* loc) {
-  unsigned limit_ms = DEFAULT_SHUTDOWN_MS;
   fluv_future_t* main_task;
   fluv_loop_t* loop;
   int64_t result;
@@ -192,14 +190,18 @@ static int64_t run_on(uv_loop_t* uv,
 
   if (err < 0)
     return err;
-  if (options != NULL && options->shutdown_ms != 0)
-    limit_ms = options->shutdown_ms;
   loop = fluv__loop;
+  loop->ours = true;
+  if (loop->options.shutdown_ms == 0)
+    loop->options.shutdown_ms = DEFAULT_SHUTDOWN_MS;
   main_task = fluv_spawn_loc(fn, arg, NULL, loc);
   fluv__take(main_task, loop, loc);
   loop->blocking = true;
   result = block_on(loop, main_task, loc);
-  wind_down(loop, limit_ms);
+  loop->winding_down = true;
+  if (loop->sched != NULL)
+    loop->sched->stop(loop);
+  wind_down(loop, loop->options.shutdown_ms);
   close_down(loop);
   return result;
 }

@@ -128,6 +128,8 @@ static void check_nesting(fluv_loop_t* loop) {
   char place[FLUV__LOC_SIZE];
   char await[FLUV__LOC_SIZE];
 
+  if (fluv__unlikely(loop->forks != fluv__forks))
+    fluv__die("uv_run() of a loop that belongs to the parent of this process");
   if (fluv__unlikely(fluv__loop != loop))
     fluv__wrong_thread(loop, "uv_run()", NULL, NULL);
   if (fluv__likely(!fluv__is_draining(loop)))

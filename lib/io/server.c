@@ -399,7 +399,7 @@ static int take_loops(fluv_server_t* server, fluv_runtime_t* runtime) {
     fluv_loop_t* loop = fluv_runtime_get_loop(runtime, i);
 
     if (loop == NULL)
-      return FLUV_ECANCELED; /* shut down since it was started */
+      return FLUV_ESTOPPED; /* shut down since it was started */
     server->seat[i].loop = fluv_loop_ref(loop);
   }
   return 0;

@@ -27,6 +27,7 @@ static void on_post(fluv__inbox_node_t* node) {
   void (*fn)(void* arg) = post->fn;
   void* arg = post->arg;
 
+  fluv__loop->handed++;
   fluv__free(post);
   fn(arg);
 }
@@ -37,6 +38,8 @@ int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg) {
 
   if (fluv__unlikely(loop == NULL || fn == NULL))
     return FLUV_EINVAL;
+  if (fluv__unlikely(loop->forks != fluv__forks))
+    return FLUV_EPERM;
   post = fluv__malloc(sizeof(*post));
   if (fluv__unlikely(post == NULL))
     return FLUV_ENOMEM;
@@ -162,11 +165,14 @@ void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop) {
 }
 
 static void on_arrival(fluv__inbox_node_t* node) {
+  fluv__loop->handed++;
   fluv__handoff_run(fluv__container_of(node, fluv__handoff_t, node),
                     fluv__loop);
 }
 
 int fluv__handoff_send(fluv__handoff_t* h, fluv_loop_t* loop) {
+  if (fluv__unlikely(loop->forks != fluv__forks))
+    return FLUV_EPERM;
   h->node.run = on_arrival;
   if (h->done != NULL) {
     fluv__loop_ref(loop);

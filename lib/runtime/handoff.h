@@ -51,7 +51,7 @@ fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
                                           void* arg,
                                           const fluv_loc_t* loc);
 
-/* Any thread: send it to a loop. 0, or FLUV_ECANCELED: it is still whole. */
+/* Any thread: send it to a loop. 0, or an error: it is still whole. */
 int fluv__handoff_send(fluv__handoff_t* h, fluv_loop_t* loop);
 
 /* On the thread of the loop that is to run it. */

@@ -14,6 +14,8 @@ static void on_call(fluv__inbox_node_t* node) {
 
   /* The drain that this runs in looks at the queues before it rests. */
   atomic_store(&m->state, FLUV__RUNNING);
+  if (m->leaving)
+    fluv__member_vacate(m);
 }
 
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
@@ -33,11 +35,11 @@ static void add_length(fluv__member_t* m, size_t n) {
   atomic_store(&m->length, length_of(m) + n);
 }
 
-/* Something was queued: call one who sleeps, if there is any. */
-static void call_one(fluv_runtime_t* rt) {
+void fluv__call_one(fluv_runtime_t* rt) {
+  unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
-  for (i = 0; i < rt->count; i++) {
+  for (i = 0; i < seats; i++) {
     fluv__member_t* m = &rt->member[i];
     int idle = FLUV__IDLE;
 
@@ -62,22 +64,24 @@ int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h) {
   }
   pthread_mutex_unlock(&m->lock);
   if (closed)
-    return FLUV_ECANCELED;
-  call_one(m->runtime);
+    return FLUV_ESTOPPED;
+  fluv__call_one(m->runtime);
   return 0;
 }
 
-void fluv__member_close(fluv__member_t* m) {
-  fluv__handoff_t* h;
-  fluv__list_t left;
-
+void fluv__member_close(fluv__member_t* m, fluv__list_t* out_queued) {
   pthread_mutex_lock(&m->lock);
   m->closed = true;
-  fluv__list_move(&m->queue, &left);
+  fluv__list_move(&m->queue, out_queued);
   atomic_store(&m->length, 0);
   pthread_mutex_unlock(&m->lock);
-  while (!fluv__list_is_empty(&left)) {
-    h = fluv__container_of(left.next, fluv__handoff_t, link);
+}
+
+void fluv__refuse_all(fluv__list_t* queued) {
+  while (!fluv__list_is_empty(queued)) {
+    fluv__handoff_t* h =
+        fluv__container_of(queued->next, fluv__handoff_t, link);
+
     fluv__list_remove(&h->link);
     fluv__handoff_refuse(h, FLUV_ECANCELED);
   }
@@ -146,25 +150,20 @@ static fluv__handoff_t* steal_from(fluv__member_t* m, fluv__member_t* victim) {
   if (!closed)
     add_length(m, n - 1);
   pthread_mutex_unlock(&m->lock);
-  while (closed && !fluv__list_is_empty(&half)) {
-    fluv__list_t* it = half.next;
-
-    fluv__list_remove(it);
-    fluv__handoff_refuse(fluv__container_of(it, fluv__handoff_t, link),
-                         FLUV_ECANCELED);
-  }
+  fluv__refuse_all(&half);
   if (n > 1)
-    call_one(m->runtime);
+    fluv__call_one(m->runtime);
   return h;
 }
 
 static fluv__handoff_t* steal(fluv__member_t* m) {
   fluv_runtime_t* rt = m->runtime;
+  unsigned seats = atomic_load(&rt->seats);
   fluv__handoff_t* h;
   unsigned i;
 
-  for (i = 1; i < rt->count; i++) {
-    fluv__member_t* victim = &rt->member[(m->number + i) % rt->count];
+  for (i = 1; i < seats; i++) {
+    fluv__member_t* victim = &rt->member[(m->number + i) % seats];
 
     if (length_of(victim) > 0 && (h = steal_from(m, victim)) != NULL)
       return h;
@@ -176,6 +175,7 @@ static fluv__handoff_t* steal(fluv__member_t* m) {
 static void publish(fluv__member_t* m) {
   atomic_store_explicit(&m->tasks, m->loop->task_count, memory_order_relaxed);
   atomic_store_explicit(&m->turns, m->loop->turn, memory_order_relaxed);
+  atomic_store_explicit(&m->handed, m->loop->handed, memory_order_relaxed);
 }
 
 /* A turn begins: we do not sleep, and one that was queued here has its turn
@@ -215,6 +215,7 @@ static bool member_rest(fluv_loop_t* loop) {
   atomic_store_explicit(&m->idle_ns,
                         uv_metrics_idle_time(loop->uv),
                         memory_order_relaxed);
+  atomic_store_explicit(&m->rested_at, uv_hrtime(), memory_order_relaxed);
   /* If somebody has called, the call is on its way, and ends the sleep. */
   if (!atomic_compare_exchange_strong(&m->state, &running, FLUV__IDLE))
     return true;
@@ -224,4 +225,9 @@ static bool member_rest(fluv_loop_t* loop) {
   return false;
 }
 
-const fluv__sched_t fluv__member_sched = { member_begin, member_rest };
+const fluv__sched_t fluv__member_sched = {
+  .begin = member_begin,
+  .rest = member_rest,
+  .stop = fluv__member_stop,
+  .leave = fluv__member_leave,
+};

@@ -9,21 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Forks of this process since it began: a runtime has no threads in a child. */
-static unsigned forks;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
 /* The runtime for who has none, made when it is first needed. */
 static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static fluv_runtime_t* default_runtime;
-
-static void after_fork(void) {
-  forks++;
-}
-
-static void watch_forks(void) {
-  (void) pthread_atfork(NULL, NULL, after_fork);
-}
 
 static unsigned count_cores(void) {
 #ifdef __linux__
@@ -74,10 +62,10 @@ static int apply_options(fluv_runtime_t* rt,
   return rt->count > 0 ? 0 : FLUV_EINVAL;
 }
 
-static void runtime_destroy(fluv_runtime_t* rt) {
+void fluv__runtime_destroy(fluv_runtime_t* rt) {
   unsigned i;
 
-  for (i = 0; rt->member != NULL && i < rt->count; i++) {
+  for (i = 0; rt->member != NULL && i < rt->count + FLUV__MOST_GUESTS; i++) {
     pthread_mutex_destroy(&rt->member[i].lock);
     fluv_loop_unref(rt->member[i].loop);
   }
@@ -97,37 +85,39 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
 
   if (out_runtime == NULL)
     return FLUV_EINVAL;
-  pthread_once(&once, watch_forks);
+  fluv__watch_forks();
   rt = fluv__calloc(1, sizeof(*rt));
   if (rt == NULL)
     return FLUV_ENOMEM;
   pthread_mutex_init(&rt->lock, NULL);
   pthread_cond_init(&rt->changed, NULL);
-  rt->forks = forks;
+  rt->forks = fluv__forks;
   err = apply_options(rt, options != NULL ? options : &defaults);
   if (err == 0)
     err = fluv_token_new(&rt->stop);
   if (err == 0) {
-    rt->member = fluv__calloc(rt->count, sizeof(*rt->member));
+    rt->member =
+        fluv__calloc(rt->count + FLUV__MOST_GUESTS, sizeof(*rt->member));
     if (rt->member == NULL)
       err = FLUV_ENOMEM;
   }
   if (err != 0) {
-    runtime_destroy(rt);
+    fluv__runtime_destroy(rt);
     return err;
   }
-  for (i = 0; i < rt->count; i++)
+  atomic_store(&rt->seats, rt->count);
+  for (i = 0; i < rt->count + FLUV__MOST_GUESTS; i++)
     fluv__member_init(&rt->member[i], rt, i);
+  for (i = rt->count; i < rt->count + FLUV__MOST_GUESTS; i++)
+    rt->member[i].closed = true; /* until somebody sits there */
   *out_runtime = rt;
   return 0;
 }
 
-static void set_ready(fluv__member_t* m, fluv_loop_t* loop, int64_t err) {
+static void set_ready(fluv__member_t* m, int64_t err) {
   fluv_runtime_t* rt = m->runtime;
 
   pthread_mutex_lock(&rt->lock);
-  if (loop != NULL)
-    m->loop = fluv_loop_ref(loop);
   m->ready = true;
   m->err = err;
   pthread_cond_broadcast(&rt->changed);
@@ -142,15 +132,17 @@ static int64_t worker_task(void* arg) {
   int64_t err;
 
   uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME);
+  fluv__member_sit(m, loop);
   if (options->on_start != NULL)
     options->on_start(m->number, options->arg);
-  set_ready(m, loop, 0);
-  loop->member = m;
-  loop->sched = &fluv__member_sched;
+  set_ready(m, 0);
   err = fluv_await(fluv_token_cancelled(m->runtime->stop));
-  loop->sched = NULL;
   if (options->on_stop != NULL)
     options->on_stop(m->number, options->arg);
+  loop->sched = NULL; /* it takes no more, and still is who it was */
+  pthread_mutex_lock(&m->runtime->lock);
+  m->until_ns = uv_hrtime();
+  pthread_mutex_unlock(&m->runtime->lock);
   return err;
 }
 
@@ -187,7 +179,7 @@ static void* worker_main(void* arg) {
     pin_to_core(m->number);
   err = fluv_run(worker_task, m, &m->runtime->loop_options);
   if (!m->ready) /* the loop could not be made */
-    set_ready(m, NULL, err);
+    set_ready(m, err);
   return NULL;
 }
 
@@ -196,30 +188,39 @@ static int start_all(fluv_runtime_t* rt) {
   int err = 0;
   unsigned i;
 
-  for (i = 0; i < rt->count && err == 0; i++) {
+  for (i = rt->owner != NULL ? 1 : 0; i < rt->count && err == 0; i++) {
     fluv__member_t* m = &rt->member[i];
 
+    if (m->started)
+      continue; /* the last try came so far */
     err = uv_translate_sys_error(
         pthread_create(&m->thread, NULL, worker_main, m));
     m->started = err == 0;
     while (m->started && !m->ready)
       pthread_cond_wait(&rt->changed, &rt->lock);
-    if (m->started)
+    if (m->started && m->err != 0) {
+      pthread_join(m->thread, NULL);
+      m->started = false;
+      m->ready = false;
       err = (int) m->err;
+    }
   }
-  rt->started = err == 0;
+  if (err == 0)
+    atomic_store(&rt->running, true);
   return err;
 }
 
 int fluv_runtime_start(fluv_runtime_t* rt) {
   int err = 0;
 
-  if (rt->forks != forks)
+  if (rt->forks != fluv__forks)
     return FLUV_EPERM;
+  if (atomic_load(&rt->running))
+    return 0;
   pthread_mutex_lock(&rt->lock);
   if (rt->stopped)
-    err = FLUV_ECANCELED;
-  else if (!rt->started)
+    err = FLUV_ESTOPPED;
+  else if (!atomic_load(&rt->running))
     err = start_all(rt);
   pthread_mutex_unlock(&rt->lock);
   return err;
@@ -238,9 +239,9 @@ fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* rt, unsigned worker) {
 static void end_default(void) {
   fluv_runtime_t* rt = default_runtime;
 
-  if (rt != NULL && rt->forks == forks && fluv__loop == NULL &&
+  if (rt != NULL && rt->forks == fluv__forks && fluv__loop == NULL &&
       fluv_runtime_shutdown(rt, 2000) == 0)
-    runtime_destroy(rt);
+    fluv__runtime_destroy(rt);
 }
 
 static int get_default(fluv_runtime_t** out_runtime) {
@@ -260,29 +261,39 @@ static int get_default(fluv_runtime_t** out_runtime) {
 /* The member of this thread's loop, if it belongs to the runtime, or to any if
  * that is NULL. */
 static fluv__member_t* own_member(const fluv_runtime_t* rt) {
-  fluv__member_t* m;
+  fluv__member_t* m = fluv__loop != NULL ? fluv__loop->member : NULL;
 
-  if (fluv__loop == NULL || fluv__loop->sched != &fluv__member_sched)
-    return NULL;
-  m = fluv__loop->member;
-  return rt == NULL || m->runtime == rt ? m : NULL;
+  return m != NULL && (rt == NULL || m->runtime == rt) ? m : NULL;
+}
+
+/* The runtime for a loop, or a thread, that belongs to none. */
+static int find_runtime(fluv_runtime_t** out_runtime) {
+  if (fluv__loop != NULL && fluv__loop->ours)
+    return fluv__runtime_of_run(fluv__loop, out_runtime);
+  return get_default(out_runtime);
 }
 
 /* Where to queue: at home, or at one after the other. */
 static int find_member(fluv_runtime_t* rt, fluv__member_t** out_member) {
   fluv__member_t* m = own_member(rt);
-  int err;
+  int err = 0;
 
-  if (m != NULL) {
-    *out_member = m;
-    return 0;
+  if (m == NULL && rt == NULL) {
+    err = find_runtime(&rt);
+    if (err != 0)
+      return err;
+    m = own_member(rt);
   }
-  if (rt == NULL && (err = get_default(&rt)) != 0)
+  if (m == NULL)
+    err = fluv_runtime_start(rt);
+  else if (m->runtime->owner == fluv__loop)
+    err = fluv_runtime_start(m->runtime);
+  if (err != 0)
     return err;
-  err = fluv_runtime_start(rt);
-  if (err == 0)
-    *out_member = &rt->member[atomic_fetch_add(&rt->next, 1) % rt->count];
-  return err;
+  if (m == NULL)
+    m = &rt->member[atomic_fetch_add(&rt->next, 1) % rt->count];
+  *out_member = m;
+  return 0;
 }
 
 fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* rt,
@@ -358,8 +369,7 @@ static bool join(pthread_t thread, uint64_t end) {
   return pthread_join(thread, NULL) == 0;
 }
 
-/* Join the threads that were started. */
-static int join_all(fluv_runtime_t* rt, uint64_t timeout_ms) {
+int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms) {
   uint64_t end = FLUV_FOREVER;
   int err = 0;
   unsigned i;
@@ -382,30 +392,59 @@ static int join_all(fluv_runtime_t* rt, uint64_t timeout_ms) {
   return err;
 }
 
-int fluv_runtime_shutdown(fluv_runtime_t* rt, uint64_t timeout_ms) {
+void fluv__runtime_stop(fluv_runtime_t* rt) {
+  fluv__list_t queued;
   unsigned i;
-  int err;
 
-  if (own_member(rt) != NULL)
-    return FLUV_EDEADLK;
   pthread_mutex_lock(&rt->lock);
   rt->stopped = true;
+  atomic_store(&rt->running, false);
   pthread_mutex_unlock(&rt->lock);
-  for (i = 0; i < rt->count; i++)
-    fluv__member_close(&rt->member[i]);
-  if (rt->forks != forks)
-    return 0; /* the threads are the parent's */
+  for (i = 0; i < rt->count + FLUV__MOST_GUESTS; i++) {
+    fluv__member_close(&rt->member[i], &queued);
+    fluv__refuse_all(&queued);
+  }
   fluv_token_cancel(rt->stop, FLUV_ECANCELED);
-  err = join_all(rt, timeout_ms);
-  return err;
+}
+
+int fluv_runtime_shutdown(fluv_runtime_t* rt, uint64_t timeout_ms) {
+  if (rt->forks != fluv__forks)
+    return 0; /* the threads are the parent's */
+  if (own_member(rt) != NULL)
+    return FLUV_EDEADLK;
+  fluv__runtime_stop(rt);
+  return fluv__runtime_join_threads(rt, timeout_ms);
 }
 
 void fluv_runtime_free(fluv_runtime_t* rt) {
-  if (rt != NULL && fluv_runtime_shutdown(rt, FLUV_FOREVER) == 0)
-    runtime_destroy(rt);
+  if (rt == NULL)
+    return;
+  if (own_member(rt) != NULL)
+    (void) fluv_runtime_leave();
+  if (fluv_runtime_shutdown(rt, FLUV_FOREVER) == 0)
+    fluv__runtime_destroy(rt);
 }
 
+/* How long a member has been there, and how much of that it was busy. */
+static void add_times(fluv__member_t* m, fluv_metrics_t* sum) {
+  uint64_t now = uv_hrtime();
+  uint64_t all = (m->until_ns != 0 ? m->until_ns : now) - m->since_ns;
+  uint64_t idle = atomic_load(&m->idle_ns);
+  uint64_t rested_at = atomic_load(&m->rested_at);
+
+  if (m->until_ns == 0 && atomic_load(&m->state) == FLUV__IDLE &&
+      rested_at < now)
+    idle += now - rested_at;
+  if (idle > all)
+    idle = all;
+  sum->idle_ns += idle;
+  sum->busy_ns += all - idle;
+}
+
+/* Under the runtime's lock. */
 static void add_metrics(fluv__member_t* m, fluv_metrics_t* sum) {
+  if (m->since_ns != 0)
+    add_times(m, sum);
   sum->workers += m->ready ? 1 : 0;
   sum->tasks += atomic_load(&m->tasks);
   sum->taken += atomic_load(&m->taken);
@@ -413,19 +452,23 @@ static void add_metrics(fluv__member_t* m, fluv_metrics_t* sum) {
   sum->queued += atomic_load(&m->length);
   sum->calls += atomic_load(&m->calls);
   sum->turns += atomic_load(&m->turns);
-  sum->idle_ns += atomic_load(&m->idle_ns);
+  sum->handed_over += atomic_load(&m->handed);
 }
 
 int fluv_runtime_get_metrics(fluv_runtime_t* rt,
                              int worker,
                              fluv_metrics_t* out_metrics) {
+  static const fluv_blocking_stats_t blocking = FLUV_BLOCKING_STATS_INIT;
+  unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
   if (worker < -1 || worker >= (int) rt->count || out_metrics == NULL)
     return FLUV_EINVAL;
   memset(out_metrics, 0, sizeof(*out_metrics));
+  out_metrics->blocking = blocking;
+  (void) fluv_blocking_get_stats(&out_metrics->blocking);
   pthread_mutex_lock(&rt->lock);
-  for (i = 0; i < rt->count; i++)
+  for (i = 0; i < seats; i++)
     if (worker == -1 || worker == (int) i)
       add_metrics(&rt->member[i], out_metrics);
   pthread_mutex_unlock(&rt->lock);

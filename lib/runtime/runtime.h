@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The runtime: members with a thread, a loop and a queue each.
+/* The runtime: members with a loop and a queue each. Most have a thread of the
+ * runtime's; the first may be the loop of the fluv_run() that made it, and
+ * loops of other threads may take further seats for a while.
  *
  * Queues. What is spawned for any worker lies in the queue of a member, under
  * that queue's lock, until a member takes it and makes it a task of its own
@@ -29,7 +31,8 @@
 #include "runtime/handoff.h"
 
 enum {
-  FLUV__MOST_WORKERS = 64
+  FLUV__MOST_WORKERS = 64,
+  FLUV__MOST_GUESTS = 16
 };
 
 enum {
@@ -44,8 +47,11 @@ typedef struct fluv__member {
   pthread_t thread;
   bool started;
   bool ready;        /* under the runtime's lock, as the rest up to `err` */
-  fluv_loop_t* loop; /* a reference */
+  fluv_loop_t* loop; /* a reference; NULL: a seat that is free */
+  uint64_t since_ns;
+  uint64_t until_ns; /* 0: it is there */
   int64_t err;
+  bool leaving; /* gone, but for a call that is on its way */
 
   char pad_before_queue[64];
   pthread_mutex_t lock;
@@ -61,16 +67,21 @@ typedef struct fluv__member {
   atomic_ullong calls;
   atomic_ullong tasks; /* what follows: as of the last turn */
   atomic_ullong turns;
+  atomic_ullong handed;
   atomic_ullong idle_ns;
+  atomic_ullong rested_at; /* when `idle_ns` was written */
 } fluv__member_t;
 
 struct fluv_runtime {
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool started;
-  bool stopped;
+  bool stopped; /* under the lock */
+  fluv__atomic_bool_t
+      running; /* all threads are there, and it is not stopped */
   unsigned count;
-  fluv__member_t* member;
+  fluv_loop_t* owner; /* of fluv_run(): member 0; NULL: all have threads */
+  fluv__atomic_uint_t seats; /* members in use: workers, then guests */
+  fluv__member_t* member;    /* count + FLUV__MOST_GUESTS */
   fluv_token_t* stop;
   fluv_loop_options_t loop_options;
   fluv_runtime_options_t options;
@@ -85,10 +96,35 @@ extern const fluv__sched_t fluv__member_sched;
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number);
 
 /* Any thread: put into the queue, and call somebody who sleeps. 0, or
- * FLUV_ECANCELED: the queue is closed. */
+ * FLUV_ESTOPPED: the queue is closed. */
 int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h);
 
-/* Any thread: refuse what is queued, and what will be. */
-void fluv__member_close(fluv__member_t* m);
+/* Any thread: let nothing be queued any more, and take what is. */
+void fluv__member_close(fluv__member_t* m, fluv__list_t* out_queued);
+
+/* Refuse what was taken so. */
+void fluv__refuse_all(fluv__list_t* queued);
+
+/* Any thread: something was queued; call one who sleeps, if there is any. */
+void fluv__call_one(fluv_runtime_t* rt);
+
+/* On the thread of a loop: it is the member from here on; until it leaves. */
+void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop);
+void fluv__member_leave(fluv_loop_t* loop);
+/* Nothing points to the loop any more: the seat is free. */
+void fluv__member_vacate(fluv__member_t* m);
+
+/* If the loop owns its runtime: begin to shut that down. */
+void fluv__member_stop(fluv_loop_t* loop);
+
+/* Begin a shutdown: refuse what is queued, cancel the workers' main tasks. */
+void fluv__runtime_stop(fluv_runtime_t* rt);
+
+/* Join the threads that were started; 0 or FLUV_ETIMEDOUT. */
+int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms);
+void fluv__runtime_destroy(fluv_runtime_t* rt);
+
+/* The runtime of the fluv_run() that runs this loop, made now if need be. */
+int fluv__runtime_of_run(fluv_loop_t* loop, fluv_runtime_t** out_runtime);
 
 #endif /* FLUV_RUNTIME_RUNTIME_H */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Seats: loops of other threads as members of a runtime.
+ *
+ * Such a loop keeps its thread and its host. While it turns it takes from the
+ * queues like a worker. When it leaves, what lies in its queue goes to another
+ * member. A call that is on its way then still finds the seat taken, for whoever
+ * calls reads `loop` after it has set CALLED; the seat is free when the call
+ * has arrived.
+ */
+#include "runtime/runtime.h"
+
+enum {
+  /* For threads of a runtime that has had its time, to come back. */
+  JOIN_MS = 1000
+};
+
+void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop) {
+  fluv_runtime_t* rt = m->runtime;
+
+  pthread_mutex_lock(&rt->lock);
+  m->loop = fluv_loop_ref(loop);
+  m->since_ns = uv_hrtime();
+  m->until_ns = 0;
+  pthread_mutex_lock(&m->lock);
+  m->closed = rt->stopped;
+  pthread_mutex_unlock(&m->lock);
+  pthread_mutex_unlock(&rt->lock);
+  loop->member = m;
+  loop->sched = &fluv__member_sched;
+  /* What is queued outside a drain is then looked at. */
+  if (!fluv__is_draining(loop))
+    fluv__loop_kick(loop);
+}
+
+void fluv__member_vacate(fluv__member_t* m) {
+  pthread_mutex_lock(&m->runtime->lock);
+  m->leaving = false;
+  m->ready = false;
+  fluv_loop_unref(m->loop);
+  m->loop = NULL;
+  pthread_mutex_unlock(&m->runtime->lock);
+}
+
+/* Give what was queued here to another. */
+static void hand_on(fluv_runtime_t* rt, fluv__list_t* queued) {
+  unsigned seats = atomic_load(&rt->seats);
+  unsigned i;
+
+  while (!fluv__list_is_empty(queued)) {
+    fluv__handoff_t* h =
+        fluv__container_of(queued->next, fluv__handoff_t, link);
+
+    fluv__list_remove(&h->link);
+    for (i = 0; i < seats; i++)
+      if (fluv__member_push(&rt->member[i], h) == 0)
+        break;
+    if (i == seats)
+      fluv__handoff_refuse(h, FLUV_ECANCELED);
+  }
+}
+
+/* A loop of a fluv_run() ends what it has made. */
+static void end_own(fluv_runtime_t* rt) {
+  fluv_loop_t* loop = rt->owner;
+
+  if (fluv__runtime_join_threads(rt, loop->options.shutdown_ms + JOIN_MS) != 0)
+    return;
+  while (atomic_load(&rt->member[0].state) == FLUV__CALLED)
+    (void) fluv__inbox_run(&loop->inbox); /* the call is in there */
+  fluv__runtime_destroy(rt);
+}
+
+void fluv__member_leave(fluv_loop_t* loop) {
+  fluv__member_t* m = loop->member;
+  fluv_runtime_t* rt = m->runtime;
+  int idle = FLUV__IDLE;
+  fluv__list_t queued;
+
+  loop->sched = NULL;
+  loop->member = NULL;
+  fluv__member_close(m, &queued);
+  (void) atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING);
+  pthread_mutex_lock(&rt->lock);
+  m->until_ns = uv_hrtime();
+  pthread_mutex_unlock(&rt->lock);
+  if (rt->owner == loop) {
+    fluv__refuse_all(&queued);
+    end_own(rt);
+    return;
+  }
+  hand_on(rt, &queued);
+  if (idle != FLUV__CALLED) { /* nobody is about to call it */
+    fluv__member_vacate(m);
+    return;
+  }
+  m->leaving = true;
+  fluv__call_one(rt); /* in its place */
+}
+
+void fluv__member_stop(fluv_loop_t* loop) {
+  fluv__member_t* m = loop->member;
+
+  if (m->runtime->owner == loop)
+    fluv__runtime_stop(m->runtime);
+}
+
+/* Under the lock: a seat for a guest, or NULL. */
+static fluv__member_t* find_seat(fluv_runtime_t* rt) {
+  unsigned seats = atomic_load(&rt->seats);
+  unsigned i;
+
+  for (i = rt->count; i < rt->count + FLUV__MOST_GUESTS; i++) {
+    fluv__member_t* m = &rt->member[i];
+
+    if (m->ready)
+      continue;
+    m->ready = true;
+    if (i >= seats)
+      atomic_store(&rt->seats, i + 1);
+    return m;
+  }
+  return NULL;
+}
+
+int fluv_runtime_join(fluv_runtime_t* rt) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv__member_t* m;
+  int err;
+
+  if (rt == NULL)
+    return FLUV_EINVAL;
+  if (loop == NULL || loop->closing)
+    return FLUV_ENOLOOP;
+  if (loop->member != NULL)
+    return FLUV_EALREADY;
+  err = fluv_runtime_start(rt);
+  if (err != 0)
+    return err;
+  pthread_mutex_lock(&rt->lock);
+  m = rt->stopped ? NULL : find_seat(rt);
+  err = rt->stopped ? FLUV_ESTOPPED : FLUV_ENOBUFS;
+  pthread_mutex_unlock(&rt->lock);
+  if (m == NULL)
+    return err;
+  fluv__member_sit(m, loop);
+  return 0;
+}
+
+int fluv_runtime_leave(void) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv__member_t* m;
+
+  if (loop == NULL)
+    return FLUV_ENOLOOP;
+  m = loop->member;
+  if (m == NULL || m->number < m->runtime->count)
+    return FLUV_EINVAL;
+  fluv__member_leave(loop);
+  return 0;
+}
+
+int fluv__runtime_of_run(fluv_loop_t* loop, fluv_runtime_t** out_runtime) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_loop_options_t loop_options = loop->options;
+  fluv_runtime_t* rt;
+  int err;
+
+  if (loop->winding_down)
+    return FLUV_ESTOPPED;
+  loop_options.clock_paused = false;
+  options.loop = &loop_options;
+  err = fluv_runtime_new(&options, &rt);
+  if (err != 0)
+    return err;
+  rt->owner = loop;
+  rt->member[0].ready = true;
+  fluv__member_sit(&rt->member[0], loop);
+  *out_runtime = rt;
+  return 0;
+}
+
+fluv_runtime_t* fluv_runtime_current(void) {
+  fluv_loop_t* loop = fluv__loop;
+  fluv_runtime_t* rt = NULL;
+  fluv__member_t* m;
+
+  if (loop == NULL)
+    return NULL;
+  m = loop->member;
+  if (m != NULL)
+    return m->runtime;
+  if (loop->ours)
+    (void) fluv__runtime_of_run(loop, &rt);
+  return rt;
+}
