@@ -105,10 +105,10 @@ int fluv_attach_with(struct uv_loop_s* uv, const fluv_loop_options_t* options);
 /**
  * Take fluv off this thread's loop again.
  *
- * Every task is cancelled, and those that are ready run. If nothing of fluv
- * is left alive, its handles are closed: run the loop once more, as after any
- * uv_close(). If something is left, it stays attached: run the loop and call
- * again.
+ * It leaves a runtime that it has joined. Every task is cancelled, and those
+ * that are ready run. If nothing of fluv is left alive, its handles are closed:
+ * run the loop once more, as after any uv_close(). If something is left, it
+ * stays attached: run the loop and call again.
  *
  * @return  0: closed. Spawning fails from here on.
  * @errors  FLUV_EBUSY    tasks, futures, streams or listeners are alive; they

@@ -286,6 +286,8 @@ int fluv_loop_close(void) {
     return FLUV_ENOLOOP;
   if (fluv__is_draining(loop) || loop->blocking)
     return FLUV_EBUSY; /* the caller itself is alive, or somebody's wait */
+  if (loop->sched != NULL)
+    loop->sched->leave(loop); /* it shall not take what others have */
   fluv__loop_cancel_tasks(loop);
   for (round = 0; round < CLOSE_ROUNDS; round++) {
     fluv__turn_begin(loop);
