@@ -3,8 +3,8 @@
  * has, lets idle connections go at once, and waits for nobody longer than five
  * seconds.
  *
- * Shows:   fluv_tcp_serve on a runtime, fluv_run_until_cancelled,
- *          fluv_shutdown_signal, fluv_server_close
+ * Shows:   fluv_tcp_serve on all workers of fluv_run(), fluv_shutdown_signal,
+ *          fluv_run_until_cancelled, fluv_server_close
  * Run:     samples/server [HOST:PORT], then curl http://HOST:PORT/;
  *          Ctrl-C ends it, twice at once
  * Prints:  listening on HOST:PORT, and at the end how many were cut off
@@ -23,7 +23,6 @@ enum {
 
 typedef struct {
   const char* address;
-  fluv_runtime_t* runtime;
   fluv_server_t* server;
 } app_t;
 
@@ -83,7 +82,7 @@ static int64_t serve(void* arg) {
   char address[64];
   int64_t n;
 
-  options.runtime = app->runtime;
+  options.runtime = fluv_runtime_current();
   n = fluv_tcp_serve(app->address, connection, app, &options, &app->server);
   if (n < 0)
     return n;
@@ -101,12 +100,9 @@ static int64_t serve(void* arg) {
 }
 
 int main(int argc, char** argv) {
-  app_t app = { argc > 1 ? argv[1] : "127.0.0.1:0", NULL, NULL };
-  int64_t err = fluv_runtime_new(NULL, &app.runtime);
+  app_t app = { argc > 1 ? argv[1] : "127.0.0.1:0", NULL };
+  int64_t err = fluv_run(serve, &app, NULL);
 
-  if (err == 0)
-    err = fluv_run(serve, &app, NULL);
-  fluv_runtime_free(app.runtime);
   if (err < 0)
     fprintf(stderr, "server: %s: %s\n", app.address, fluv_strerror(err));
   return err < 0;

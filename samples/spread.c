@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /* Work spread over all cores and joined, and a value from another loop.
  *
- * Shows:   fluv_runtime_spawn, fluv_spawn_on
+ * Shows:   fluv_spawn_any, fluv_spawn_on
  * Run:     samples/spread
  * Prints:  samples/spread.out
  * Next:    samples/tcp_echo.c
@@ -30,15 +30,18 @@ static int64_t count_primes(void* arg) {
 }
 
 static int64_t spread(void* arg) {
+  fluv_runtime_t* runtime = fluv_runtime_current();
+  unsigned last = fluv_runtime_count_workers(runtime) - 1;
   fluv_future_t* tasks[PARTS];
   int64_t results[PARTS];
   int parts[PARTS];
   int64_t sum = 0;
   int64_t err;
 
+  (void) arg;
   for (int i = 0; i < PARTS; i++) {
     parts[i] = i;
-    tasks[i] = fluv_runtime_spawn(arg, count_primes, &parts[i]);
+    tasks[i] = fluv_spawn_any(count_primes, &parts[i]);
   }
   err = fluv_await(fluv_join_all(tasks, PARTS, results));
   for (int i = 0; i < PARTS && err >= 0; i++)
@@ -47,20 +50,16 @@ static int64_t spread(void* arg) {
 
   /* A value computed on one loop in particular. */
   parts[0] = 0;
-  sum = fluv_await(
-      fluv_spawn_on(fluv_runtime_get_loop(arg, 0), count_primes, &parts[0]));
+  sum = fluv_await(fluv_spawn_on(fluv_runtime_get_loop(runtime, last),
+                                 count_primes,
+                                 &parts[0]));
   printf("%lld of them in the first part\n", (long long) sum);
   return err;
 }
 
 int main(void) {
-  fluv_runtime_t* runtime;
-  int64_t err = fluv_runtime_new(NULL, &runtime);
+  int64_t err = fluv_run(spread, NULL, NULL);
 
-  if (err == 0) {
-    err = fluv_run(spread, runtime, NULL);
-    fluv_runtime_free(runtime);
-  }
   if (err < 0)
     fprintf(stderr, "spread: %s\n", fluv_strerror(err));
   return err < 0;

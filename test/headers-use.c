@@ -95,8 +95,29 @@ static int64_t use_streams(fluv_stream_t* stream, fluv_listener_t* listener) {
   return fluv_await(fluv_close(stream));
 }
 
+static int64_t serve(fluv_stream_t* peer, void* arg) {
+  return fluv_await(fluv_write_all(peer, arg, 1));
+}
+
+static int64_t use_threads(fluv_loop_t* loop) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_server_options_t server_options = FLUV_SERVER_OPTIONS_INIT;
+  fluv_server_t* server = NULL;
+  fluv_remote_t* remote = NULL;
+
+  fluv_drop(fluv_spawn_on(loop, headers_use, NULL));
+  fluv_drop(fluv_spawn_any(headers_use, NULL));
+  fluv_drop(fluv_runtime_spawn(NULL, headers_use, NULL));
+  fluv_drop(fluv_shutdown_signal());
+  fluv_drop(fluv_server_close(server, 0));
+  return fluv_runtime_new(&options, &server_options.runtime) +
+         fluv_runtime_spawn_remote(NULL, headers_use, NULL, &remote) +
+         fluv_spawn_remote(loop, headers_use, NULL, &remote) +
+         fluv_tcp_serve("*:1", serve, NULL, &server_options, &server);
+}
+
 int64_t headers_use(void* arg) {
   (void) arg;
   return use_futures() + use_combinators() + use_tasks() + use_blocking() +
-         use_streams(NULL, NULL);
+         use_streams(NULL, NULL) + use_threads(NULL);
 }
