@@ -2,6 +2,7 @@
 /* The inbox: what other threads hand to a loop. */
 #include "core/inbox.h"
 
+#include <limits.h>
 #include <sched.h>
 
 enum {
@@ -57,23 +58,31 @@ int fluv__inbox_post(fluv__inbox_t* inbox, fluv__inbox_node_t* node) {
   return 0;
 }
 
-bool fluv__inbox_run(fluv__inbox_t* inbox) {
+/* Take all that has arrived since, oldest first. */
+static fluv__inbox_node_t* take_all(fluv__inbox_t* inbox) {
   fluv__inbox_node_t* newest = atomic_exchange(&inbox->head, NULL);
   fluv__inbox_node_t* oldest = NULL;
   fluv__inbox_node_t* next;
 
-  if (newest == NULL)
-    return false;
   while (newest != NULL) {
     next = newest->next;
     newest->next = oldest;
     oldest = newest;
     newest = next;
   }
-  while (oldest != NULL) {
-    next = oldest->next;
-    oldest->run(oldest);
-    oldest = next;
+  return oldest;
+}
+
+bool fluv__inbox_run(fluv__inbox_t* inbox, unsigned most) {
+  fluv__inbox_node_t* node;
+
+  if (inbox->taken == NULL)
+    inbox->taken = take_all(inbox);
+  if (inbox->taken == NULL)
+    return false;
+  while (most-- > 0 && (node = inbox->taken) != NULL) {
+    inbox->taken = node->next;
+    node->run(node);
   }
   return true;
 }
@@ -92,6 +101,6 @@ void fluv__inbox_close(fluv__inbox_t* inbox) {
   /* Acquire: pairs with the release of whoever leaves. */
   while (atomic_load_explicit(&inbox->gate, memory_order_acquire) != CLOSED)
     sched_yield();
-  while (fluv__inbox_run(inbox))
+  while (fluv__inbox_run(inbox, UINT_MAX))
     continue;
 }

@@ -2,7 +2,9 @@
 /* The inbox: what other threads hand to a loop.
  *
  * Many producers push on an intrusive stack by compare-and-swap; the loop
- * takes all of it by one exchange and runs it in the order of arrival.
+ * takes all of it by one exchange and runs it in the order of arrival, a part
+ * at a time: a task that is started is out of the cache again if a thousand
+ * others are started before it runs.
  *
  * Waking. `asleep` says that nobody will look at the stack by himself. The
  * loop sets it before it may poll, and then looks once more; a producer that
@@ -36,6 +38,7 @@ typedef struct fluv__inbox {
   fluv__atomic_uint_t gate;
   fluv__atomic_uint_t asleep;
   char pad_after[64];
+  fluv__inbox_node_t* taken; /* the loop's; to be run next, oldest first */
   fluv__wakeup_t wakeup;
 } fluv__inbox_t;
 
@@ -56,8 +59,8 @@ void fluv__inbox_push(fluv__inbox_t* inbox, fluv__inbox_node_t* node);
 /* Enter, push, leave. 0, or FLUV_ESTOPPED if the loop is closed. */
 int fluv__inbox_post(fluv__inbox_t* inbox, fluv__inbox_node_t* node);
 
-/* Loop thread: run all that has arrived. False: nothing had. */
-bool fluv__inbox_run(fluv__inbox_t* inbox);
+/* Loop thread: run what has arrived, so many at most. False: nothing had. */
+bool fluv__inbox_run(fluv__inbox_t* inbox, unsigned most);
 
 /* Loop thread: whoever pushes from here on calls. False: something has arrived
  * meanwhile, and is to be run first. */
@@ -75,7 +78,8 @@ void fluv__inbox_close(fluv__inbox_t* inbox);
 static inline bool fluv__inbox_is_empty(fluv__inbox_t* inbox) {
   /* Relaxed: whoever pushes what is missed here sees `asleep`, or is seen by
    * fluv__inbox_sleep(). */
-  return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
+  return inbox->taken == NULL &&
+         atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
 }
 
 /* Loop thread, after a poll: has something arrived, or was the loop called, so

@@ -21,6 +21,8 @@ enum {
   /* How often stacks of a burst that is over are given back, a part at a
    * time: often enough to be done in seconds, seldom enough to cost nothing. */
   TRIM_TURNS = 64,
+  /* That a round takes out of the inbox, before those run. */
+  MOST_ARRIVALS = 128,
   /* Times that a drain goes on with what other threads have just sent, before
    * I/O has its turn. */
   MOST_ROUNDS = 8
@@ -112,7 +114,7 @@ void fluv__drain(fluv_loop_t* loop) {
     loop->sched->begin(loop);
   for (round = 0; round < MOST_ROUNDS; round++) {
     if (!fluv__inbox_is_empty(&loop->inbox))
-      fluv__look_pays(loop, fluv__inbox_run(&loop->inbox));
+      fluv__look_pays(loop, fluv__inbox_run(&loop->inbox, MOST_ARRIVALS));
     run_ready(loop);
     fluv__timers_sync(loop);
     more = loop->ready_head != NULL || fluv__timers_want_turn(loop);

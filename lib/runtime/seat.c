@@ -66,7 +66,7 @@ static void end_own(fluv_runtime_t* rt) {
   if (fluv__runtime_join_threads(rt, loop->options.shutdown_ms + JOIN_MS) != 0)
     return;
   while (atomic_load(&rt->member[0].state) == FLUV__CALLED)
-    (void) fluv__inbox_run(&loop->inbox); /* the call is in there */
+    (void) fluv__inbox_run(&loop->inbox, 1); /* the call is in there */
   fluv__runtime_destroy(rt);
 }
 

@@ -23,6 +23,7 @@ static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool have_barrier;
+static fluv__atomic_bool_t looked; /* the same as `once`, without a call */
 
 #if defined(__linux__) && !FLUV_TSAN
 
@@ -52,7 +53,10 @@ static void barrier_on_all_threads(void) {
 void fluv__guard_init(fluv__guard_t* guard) {
   bool shared;
 
-  pthread_once(&once, find_barrier);
+  if (fluv__unlikely(!atomic_load_explicit(&looked, memory_order_acquire))) {
+    pthread_once(&once, find_barrier);
+    atomic_store_explicit(&looked, true, memory_order_release);
+  }
   shared = fluv__loop == NULL || !have_barrier;
   guard->home = shared ? (fluv_loop_t*) (void*) &no_home : fluv__loop;
   atomic_init(&guard->busy, false);
@@ -61,7 +65,8 @@ void fluv__guard_init(fluv__guard_t* guard) {
 }
 
 void fluv__guard_deinit(fluv__guard_t* guard) {
-  pthread_mutex_destroy(&guard->mutex);
+  if (fluv__guard_is_shared(guard))
+    pthread_mutex_destroy(&guard->mutex);
 }
 
 void fluv__guard_lock_shared(fluv__guard_t* guard) {

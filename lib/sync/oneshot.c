@@ -79,7 +79,7 @@ static void recv_arrive(fluv__inbox_node_t* node) {
     fluv__complete(&op->sync.base, err);
 }
 
-static void recv_start(fluv_future_t* f) {
+static FLUV__NOINLINE void recv_slowly(fluv_future_t* f) {
   oneshot_op_t* op = (oneshot_op_t*) f;
   int err;
 
@@ -88,6 +88,22 @@ static void recv_start(fluv_future_t* f) {
   fluv__guard_unlock(&op->shot->guard);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
+}
+
+static void recv_start(fluv_future_t* f) {
+  oneshot_t* shot = ((oneshot_op_t*) f)->shot;
+
+  if (fluv__likely(fluv__guard_enter_home(&shot->guard, f->loop))) {
+    if (shot->full) {
+      memcpy(((oneshot_op_t*) f)->out, shot->item, shot->item_size);
+      shot->full = false;
+      fluv__guard_leave_home(&shot->guard);
+      fluv__complete(f, 0);
+      return;
+    }
+    fluv__guard_leave_home(&shot->guard);
+  }
+  recv_slowly(f);
 }
 
 static bool withdraw(fluv_future_t* f) {
@@ -299,19 +315,19 @@ void fluv_oneshot_close(fluv_oneshot_rx_t* rx) {
 void fluv_oneshot_rx_free(fluv_oneshot_rx_t* rx) {
   oneshot_t* shot = oneshot_of(rx);
   fluv__wakes_t wakes;
-  bool full;
 
   if (rx == NULL)
     return;
   fluv__wakes_init(&wakes);
   fluv__guard_lock(&shot->guard);
   close_rx(shot, &wakes);
-  full = shot->full;
-  shot->full = false;
-  fluv__guard_unlock(&shot->guard);
-  fluv__wakes_send(&wakes);
-  if (full && shot->destroy != NULL)
+  if (shot->full && shot->destroy != NULL) {
+    /* Nobody else touches it any more: no send, no receiver. */
+    shot->full = false;
+    fluv__guard_unlock(&shot->guard);
     shot->destroy(shot->item);
-  fluv__guard_lock(&shot->guard);
+    fluv__guard_lock(&shot->guard);
+  }
   unref_unlock(shot);
+  fluv__wakes_send(&wakes);
 }

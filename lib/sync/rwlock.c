@@ -105,7 +105,7 @@ static void ask(rwlock_op_t* op, fluv__task_t* task) {
   fluv__sync_op_join(&op->sync, &op->lock->line, rwlock_arrive);
 }
 
-static void rwlock_start(fluv_future_t* f) {
+static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
   rwlock_op_t* op = (rwlock_op_t*) f;
   fluv_rwlock_t* lock = op->lock;
   fluv__task_t* task = f->loop->current;
@@ -126,6 +126,21 @@ static void rwlock_start(fluv_future_t* f) {
     fluv__hold_complain(held, f->loc, LOCKED_TWICE);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
+}
+
+static void read_start(fluv_future_t* f) {
+  fluv_rwlock_t* lock = ((rwlock_op_t*) f)->lock;
+
+  if (fluv__likely(fluv__guard_enter_home(&lock->guard, f->loop))) {
+    if (fluv__likely(!lock->writing && fluv__list_is_empty(&lock->line))) {
+      lock->readers++;
+      fluv__guard_leave_home(&lock->guard);
+      fluv__complete(f, 0);
+      return;
+    }
+    fluv__guard_leave_home(&lock->guard);
+  }
+  lock_slowly(f);
 }
 
 /* Leave the line: those behind may go on now. */
@@ -158,14 +173,14 @@ static void rwlock_release(fluv_future_t* f) {
 
 static const fluv__ops_t read_ops = {
   .kind = "rwlock read",
-  .start = rwlock_start,
+  .start = read_start,
   .cancel = rwlock_cancel,
   .release = rwlock_release,
 };
 
 static const fluv__ops_t write_ops = {
   .kind = "rwlock write",
-  .start = rwlock_start,
+  .start = lock_slowly,
   .cancel = rwlock_cancel,
   .release = rwlock_release,
 };
@@ -301,7 +316,8 @@ int fluv_rwlock_write_blocking_loc(fluv_rwlock_t* lock,
   return take_blocking(lock, WRITE, timeout_ms, loc);
 }
 
-int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+static FLUV__NOINLINE int unlock_read_slowly(fluv_rwlock_t* lock,
+                                             const fluv_loc_t* loc) {
   fluv__wakes_t wakes;
   bool held;
 
@@ -316,6 +332,18 @@ int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
     return 0;
   fluv__hold_complain(NULL, loc, "an rwlock that nobody reads is unlocked");
   return FLUV_EPERM;
+}
+
+int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  if (fluv__likely(fluv__guard_enter_home(&lock->guard, fluv__loop))) {
+    if (fluv__likely(lock->readers > 0 && fluv__list_is_empty(&lock->line))) {
+      lock->readers--;
+      fluv__guard_leave_home(&lock->guard);
+      return 0;
+    }
+    fluv__guard_leave_home(&lock->guard);
+  }
+  return unlock_read_slowly(lock, loc);
 }
 
 /* Give up writing, for reading or for nothing. */

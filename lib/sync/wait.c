@@ -95,9 +95,9 @@ void fluv__wakes_send_some(fluv__wakes_t* wakes) {
   }
 }
 
-void fluv__line_give_all(fluv__list_t* line,
-                         int64_t given,
-                         fluv__wakes_t* wakes) {
+void fluv__line_give_some(fluv__list_t* line,
+                          int64_t given,
+                          fluv__wakes_t* wakes) {
   fluv__wait_t* wait;
 
   while ((wait = fluv__line_first(line)) != NULL)

@@ -117,9 +117,16 @@ static inline fluv__wait_t* fluv__line_first(fluv__list_t* line) {
 bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes);
 
 /* Under the guard: give the same to all of a line. */
-void fluv__line_give_all(fluv__list_t* line,
-                         int64_t given,
-                         fluv__wakes_t* wakes);
+void fluv__line_give_some(fluv__list_t* line,
+                          int64_t given,
+                          fluv__wakes_t* wakes);
+
+static inline void fluv__line_give_all(fluv__list_t* line,
+                                       int64_t given,
+                                       fluv__wakes_t* wakes) {
+  if (!fluv__list_is_empty(line))
+    fluv__line_give_some(line, given, wakes);
+}
 
 /* Under the guard: abort, naming `what`, if somebody still waits for an object
  * that is being freed. */
