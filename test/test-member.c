@@ -3,9 +3,12 @@
  * and a host's. Counters, and children of fork(2). */
 #include "fluv-test.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_int count;
@@ -341,6 +344,74 @@ START_TEST(counters_tell_what_was_done) {
 }
 END_TEST
 
+/* Idle. */
+
+enum {
+  MOST_LOOKS = 200
+};
+
+/* How often threads of workers have gone to sleep so far. */
+static long count_sleeps(void) {
+  DIR* dir = opendir("/proc/self/task");
+  struct dirent* entry;
+  long sum = 0;
+
+  ck_assert_ptr_nonnull(dir);
+  while ((entry = readdir(dir)) != NULL) {
+    char line[128];
+    char path[64];
+    bool worker = false;
+    FILE* file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%.16s/status", entry->d_name);
+    file = entry->d_name[0] != '.' ? fopen(path, "r") : NULL;
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+      worker |= strncmp(line, "Name:\tfluv-", 11) == 0;
+      if (worker && strncmp(line, "voluntary_ctxt_switches:", 24) == 0)
+        sum += atol(line + 24);
+    }
+    if (file != NULL)
+      fclose(file);
+  }
+  closedir(dir);
+  return sum;
+}
+
+static void pause_10_ms(void) {
+  const struct timespec t = { 0, 10000000 };
+
+  nanosleep(&t, NULL);
+}
+
+/* Real time, for nothing is to happen in it. A worker may look for a while
+ * after it was busy; from some time on nobody wakes and nobody computes. */
+START_TEST(idle_workers_sleep) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_loop_options_t loop_options = FLUV_LOOP_OPTIONS_INIT;
+  fluv_runtime_t* four;
+  clock_t busy;
+  long sleeps;
+  int i;
+
+  options.workers = 4;
+  options.loop = &loop_options;
+  loop_options.watchdog_ms = FLUV_WATCHDOG_NEVER;
+  ck_assert_err(fluv_runtime_new(&options, &four), 0);
+  for (i = 0; i < 100; i++)
+    ck_assert_err(fluv_block_on(fluv_runtime_spawn(four, bump, NULL)), 0);
+  for (i = 0; i < MOST_LOOKS; i++) {
+    sleeps = count_sleeps();
+    busy = clock();
+    pause_10_ms();
+    if (count_sleeps() == sleeps && clock() - busy < CLOCKS_PER_SEC / 500)
+      break;
+  }
+  ck_assert_int_gt(sleeps, 0);
+  ck_assert_int_lt(i, MOST_LOOKS);
+  fluv_runtime_free(four);
+}
+END_TEST
+
 /* fork(2). */
 
 static int refused(void) {
@@ -352,7 +423,7 @@ static int refused(void) {
     return 1;
   if (fluv_runtime_spawn_remote(rt, bump, NULL, NULL) != FLUV_EPERM)
     return 2;
-  /* A loop of the child's own works. */
+    /* A loop of the child's own works. */
 #if defined(FLUV_TSAN) && FLUV_TSAN
   set_workers("1"); /* it allows the child no threads */
 #else
@@ -430,6 +501,7 @@ static Suite* member_suite(void) {
       loops_come_and_go,
       nobody_joins_what_is_shut_down,
       counters_tell_what_was_done,
+      idle_workers_sleep,
       child_has_no_loop_and_no_workers);
   return s;
 }

@@ -610,6 +610,51 @@ START_TEST(run_survives_a_request_that_fails_after_its_limit) {
 }
 END_TEST
 
+/* Nobody is left who could release it: there is no other thread. */
+static int64_t acquire_in_vain(void* arg) {
+  fluv_semaphore_t* sem;
+  int64_t err = fluv_semaphore_new(0, &sem);
+
+  (void) arg;
+  if (err < 0)
+    return err;
+  err = fluv_await(fluv_semaphore_acquire(sem, 1));
+  fluv_semaphore_free(sem);
+  return err;
+}
+
+static void wait_alone(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  int64_t* result = arg;
+
+  options.watchdog_ms = FLUV_WATCHDOG_NEVER; /* that is a thread, too */
+  *result = fluv_run(acquire_in_vain, NULL, &options);
+  fprintf(stderr, "it was %s\n", fluv_err_name(*result));
+}
+
+/* TSan has a thread of its own. */
+#if defined(FLUV_TSAN) && FLUV_TSAN
+# define NEVER_ALONE true
+#else
+# define NEVER_ALONE false
+#endif
+
+START_TEST(wait_in_line_of_the_only_thread_ends) {
+  int64_t result;
+  int status;
+  char* text;
+
+  if (NEVER_ALONE)
+    return;
+  text = test_stderr_of(wait_alone, &result, &status);
+  ck_assert_int_eq(status, 0);
+  ck_assert_has(text, "acquire_in_vain");
+  ck_assert_has(text, "semaphore acquire");
+  ck_assert_has(text, "it was EDEADLK");
+  free(text);
+}
+END_TEST
+
 static Suite* run_suite(void) {
   Suite* s = suite_create("run");
   TCase* tc;
@@ -632,6 +677,7 @@ static Suite* run_suite(void) {
   tc = test_case(s, "regress", NULL, NULL);
   ADD(tc,
       run_ends_pending_continuations,
+      wait_in_line_of_the_only_thread_ends,
       run_does_not_wait_for_detached_sleeps,
       run_ends_and_warns_of_active_handles_of_the_users,
       run_winds_down_in_time_on_a_paused_clock,
