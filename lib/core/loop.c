@@ -249,11 +249,30 @@ static void on_close_timer(uv_handle_t* handle) {
   fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, timers.uv));
 }
 
+/* Rounds of cancelled tasks cleaning up that are waited for; one that yields
+ * for ever must not keep the loop. */
+enum {
+  CLOSE_ROUNDS = 16
+};
+
+static void drain_rest(fluv_loop_t* loop) {
+  int round;
+
+  for (round = 0; round < CLOSE_ROUNDS &&
+                  (loop->task_count > 0 || loop->ready_head != NULL);
+       round++) {
+    fluv__turn_begin(loop);
+    fluv__drain(loop);
+  }
+}
+
 void fluv__loop_shut(fluv_loop_t* loop) {
   if (loop->sched != NULL)
     loop->sched->leave(loop);
   fluv__watchdog_end(loop);
+  loop->winding_down = true;
   fluv__inbox_close(&loop->inbox);
+  drain_rest(loop);
   if (loop->jobs_left > 0)
     loop->report_jobs(loop, "the loop ends without");
   loop->closing = true;
@@ -272,15 +291,8 @@ void fluv__loop_cancel_tasks(fluv_loop_t* loop) {
     fluv__cancel(&fluv__container_of(it, fluv__task_t, all)->base);
 }
 
-/* Rounds of cancelled tasks cleaning up that fluv_loop_close() waits for; one
- * that yields for ever must not keep it. */
-enum {
-  CLOSE_ROUNDS = 16
-};
-
 int fluv_loop_close(void) {
   fluv_loop_t* loop = fluv__loop;
-  int round;
 
   if (loop == NULL)
     return FLUV_ENOLOOP;
@@ -288,13 +300,13 @@ int fluv_loop_close(void) {
     return FLUV_EBUSY; /* the caller itself is alive, or somebody's wait */
   if (loop->sched != NULL)
     loop->sched->leave(loop); /* it shall not take what others have */
+  loop->winding_down = true;
   fluv__loop_cancel_tasks(loop);
-  for (round = 0; round < CLOSE_ROUNDS; round++) {
-    fluv__turn_begin(loop);
-    fluv__drain(loop);
-  }
-  if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0)
+  drain_rest(loop);
+  if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0) {
+    loop->winding_down = false;
     return FLUV_EBUSY;
+  }
   fluv__loop_shut(loop);
   fluv__loop = NULL;
   return 0;

@@ -92,9 +92,11 @@ struct fluv_loop {
   bool alone;          /* nothing in the process could end the latter */
   bool wakeup_refd;
   fluv__list_t handles;
-  size_t jobs;       /* blocking work that somebody waits for */
-  size_t jobs_left;  /* and that nobody does any more */
-  bool winding_down; /* the latter keeps the loop alive, too */
+  size_t jobs;      /* blocking work that somebody waits for */
+  size_t jobs_left; /* and that nobody does any more */
+  /* The loop is to end: tasks are cancelled from the start, and jobs that are
+   * left keep it alive, too. */
+  bool winding_down;
   /* Say which blocking work is left; set by whoever makes some. */
   void (*report_jobs)(const fluv_loop_t* loop, const char* why);
   struct fluv__watchdog* watchdog; /* NULL: none */

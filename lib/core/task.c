@@ -387,6 +387,8 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   fluv__list_append(&loop->tasks, &task->all);
   loop->task_count++;
   fluv__ready_push(loop, &task->base);
+  if (fluv__unlikely(loop->winding_down))
+    fluv__cancel(&task->base);
   return &task->base;
 }
 

@@ -198,6 +198,8 @@ static int start_all(fluv_runtime_t* rt) {
     m->started = err == 0;
     while (m->started && !m->ready)
       pthread_cond_wait(&rt->changed, &rt->lock);
+    if (rt->stopped)
+      return FLUV_ESTOPPED;
     if (m->started && m->err != 0) {
       pthread_join(m->thread, NULL);
       m->started = false;
@@ -210,6 +212,14 @@ static int start_all(fluv_runtime_t* rt) {
   return err;
 }
 
+/* The member of this thread's loop, if it belongs to the runtime, or to any if
+ * that is NULL. */
+static fluv__member_t* own_member(const fluv_runtime_t* rt) {
+  fluv__member_t* m = fluv__loop != NULL ? fluv__loop->member : NULL;
+
+  return m != NULL && (rt == NULL || m->runtime == rt) ? m : NULL;
+}
+
 int fluv_runtime_start(fluv_runtime_t* rt) {
   int err = 0;
 
@@ -217,11 +227,19 @@ int fluv_runtime_start(fluv_runtime_t* rt) {
     return FLUV_EPERM;
   if (atomic_load(&rt->running))
     return 0;
+  if (own_member(rt) != NULL && rt->owner != fluv__loop)
+    return 0; /* a worker that is being started need not wait for itself */
   pthread_mutex_lock(&rt->lock);
-  if (rt->stopped)
+  while (rt->starting)
+    pthread_cond_wait(&rt->changed, &rt->lock);
+  if (rt->stopped) {
     err = FLUV_ESTOPPED;
-  else if (!atomic_load(&rt->running))
+  } else if (!atomic_load(&rt->running)) {
+    rt->starting = true;
     err = start_all(rt);
+    rt->starting = false;
+    pthread_cond_broadcast(&rt->changed);
+  }
   pthread_mutex_unlock(&rt->lock);
   return err;
 }
@@ -256,14 +274,6 @@ static int get_default(fluv_runtime_t** out_runtime) {
   *out_runtime = default_runtime;
   pthread_mutex_unlock(&default_lock);
   return err;
-}
-
-/* The member of this thread's loop, if it belongs to the runtime, or to any if
- * that is NULL. */
-static fluv__member_t* own_member(const fluv_runtime_t* rt) {
-  fluv__member_t* m = fluv__loop != NULL ? fluv__loop->member : NULL;
-
-  return m != NULL && (rt == NULL || m->runtime == rt) ? m : NULL;
 }
 
 /* The runtime for a loop, or a thread, that belongs to none. */
@@ -351,22 +361,65 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
   return 0;
 }
 
+/* A point in time of the system's clock, so many ns from now. */
+static struct timespec from_now(uint64_t ns) {
+  struct timespec until;
+
+  clock_gettime(CLOCK_REALTIME, &until);
+  ns += (uint64_t) until.tv_nsec;
+  until.tv_sec += (time_t) (ns / 1000000000);
+  until.tv_nsec = (long) (ns % 1000000000);
+  return until;
+}
+
+static uint64_t time_left(uint64_t end) {
+  uint64_t now = uv_hrtime();
+
+  return now < end ? end - now : 0;
+}
+
 /* Whether the thread has ended in time. */
 static bool join(pthread_t thread, uint64_t end) {
 #ifdef __linux__
   struct timespec until;
-  uint64_t now = uv_hrtime();
-  uint64_t left = now < end ? end - now : 0;
 
   if (end != FLUV_FOREVER) {
-    clock_gettime(CLOCK_REALTIME, &until);
-    left += (uint64_t) until.tv_nsec;
-    until.tv_sec += (time_t) (left / 1000000000);
-    until.tv_nsec = (long) (left % 1000000000);
+    until = from_now(time_left(end));
     return pthread_timedjoin_np(thread, NULL, &until) == 0;
   }
 #endif
   return pthread_join(thread, NULL) == 0;
+}
+
+/* Under the lock: whether something may have changed before the time is over.*/
+static bool wait_for_change(fluv_runtime_t* rt, uint64_t end) {
+  struct timespec until;
+
+  if (end == FLUV_FOREVER)
+    return pthread_cond_wait(&rt->changed, &rt->lock) == 0;
+  until = from_now(time_left(end));
+  return pthread_cond_timedwait(&rt->changed, &rt->lock, &until) == 0;
+}
+
+/* Under the lock, which is let go meanwhile: join a thread, or wait for whoever
+ * does. Whether it has ended. */
+static bool join_member(fluv__member_t* m, uint64_t end) {
+  fluv_runtime_t* rt = m->runtime;
+  bool ended;
+
+  while (m->joining)
+    if (!wait_for_change(rt, end))
+      return false;
+  if (!m->started)
+    return true;
+  m->joining = true;
+  pthread_mutex_unlock(&rt->lock);
+  ended = join(m->thread, end);
+  pthread_mutex_lock(&rt->lock);
+  m->joining = false;
+  m->started = !ended;
+  pthread_cond_broadcast(&rt->changed);
+  return ended;
 }
 
 int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms) {
@@ -376,19 +429,19 @@ int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms) {
 
   if (timeout_ms < FLUV_FOREVER / 2000000)
     end = uv_hrtime() + timeout_ms * 1000000;
+  pthread_mutex_lock(&rt->lock);
+  while (rt->starting && wait_for_change(rt, end))
+    continue;
   for (i = 0; i < rt->count; i++) {
-    if (!rt->member[i].started)
+    if (join_member(&rt->member[i], end))
       continue;
-    if (join(rt->member[i].thread, end)) {
-      rt->member[i].started = false;
-      continue;
-    }
     fluv__warn(
         "worker %s-%u does not come back from a task, and is left behind",
         rt->name,
         i);
     err = FLUV_ETIMEDOUT;
   }
+  pthread_mutex_unlock(&rt->lock);
   return err;
 }
 

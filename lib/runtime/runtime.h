@@ -45,8 +45,9 @@ typedef struct fluv__member {
   fluv_runtime_t* runtime;
   unsigned number;
   pthread_t thread;
-  bool started;
-  bool ready;        /* under the runtime's lock, as the rest up to `err` */
+  bool started; /* under the runtime's lock, as the rest up to `err` */
+  bool joining; /* somebody waits for the thread to end */
+  bool ready;
   fluv_loop_t* loop; /* a reference; NULL: a seat that is free */
   uint64_t since_ns;
   uint64_t until_ns; /* 0: it is there */
@@ -75,9 +76,10 @@ typedef struct fluv__member {
 struct fluv_runtime {
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool stopped; /* under the lock */
-  fluv__atomic_bool_t
-      running; /* all threads are there, and it is not stopped */
+  bool stopped;  /* under the lock */
+  bool starting; /* the same; somebody makes the threads */
+  /* All threads are there, and it is not stopped. */
+  fluv__atomic_bool_t running;
   unsigned count;
   fluv_loop_t* owner; /* of fluv_run(): member 0; NULL: all have threads */
   fluv__atomic_uint_t seats; /* members in use: workers, then guests */

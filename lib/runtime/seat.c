@@ -3,8 +3,8 @@
  *
  * Such a loop keeps its thread and its host. While it turns it takes from the
  * queues like a worker. When it leaves, what lies in its queue goes to another
- * member. A call that is on its way then still finds the seat taken, for whoever
- * calls reads `loop` after it has set CALLED; the seat is free when the call
+ * member. A call that is on its way then still finds the seat taken: whoever
+ * calls reads `loop` after it has set CALLED. The seat is free when the call
  * has arrived.
  */
 #include "runtime/runtime.h"
