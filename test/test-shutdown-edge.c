@@ -443,9 +443,13 @@ static bool was_promised(int err) {
 }
 
 static void* spawn_on_and_on(void* arg) {
+  bool taken = true;
+
   (void) arg;
-  while (spawn_and_wait(false) | spawn_and_wait(true))
-    continue;
+  while (taken) {
+    taken = spawn_and_wait(false);
+    taken = spawn_and_wait(true) || taken;
+  }
   return NULL;
 }
 
