@@ -25,11 +25,14 @@ static void nothing_plain(void* arg) {
   ++*(uint64_t*) arg;
 }
 
+/* Each on a core of its own: for as short as this takes, kernels like to leave
+ * two threads on one. */
 static fluv_runtime_t* runtime_of(unsigned workers) {
   fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
   fluv_runtime_t* rt;
 
   options.workers = workers;
+  options.pin = workers > 1;
   bench_expect(fluv_runtime_new(&options, &rt), 0);
   bench_expect(fluv_runtime_start(rt), 0);
   return rt;

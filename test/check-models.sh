@@ -93,6 +93,11 @@ holds wait
 holds wait ONE_LOOP
 fails wait NO_HANDING_ON NO_SERVE NO_SERVE_LATE NO_LOOK FREE_GIVEN LATE_ENTRY
 
+holds steal
+holds steal CLOSE_EARLY
+fails steal NO_SECOND_LOOK NO_CALL NO_CALL_NEXT NO_PASSING_ON NO_CLOSED_LOOK \
+  FORGET_CALLED
+
 # A model or a variant that nobody tries proves nothing.
 for file in "$models"/*.pml; do
   model=$(basename "$file" .pml)

@@ -21,8 +21,6 @@
  *   NO_BARRIER   the home thread's `busy` may still be in its buffer
  *   NO_WAIT      the home thread may still be inside
  *   NO_LOOK      the home thread does not look at `shared` any more
- *
- * @STATES@
  */
 #define FOREIGN 2
 #define VISITS  2

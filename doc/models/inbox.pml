@@ -23,8 +23,6 @@
  *   NO_RECHECK     the loop does not look again after it said it sleeps
  *   NO_REARM       a loop called in vain polls without saying that it sleeps
  *   NO_WAIT        the closer does not wait for those inside
- *
- * @STATES@
  */
 #define PRODUCERS 2
 #define PUSHES    2

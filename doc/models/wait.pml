@@ -30,8 +30,6 @@
  *   NO_LOOK         a thread whose time is over leaves though it was given
  *   FREE_GIVEN      a future is freed on cancel though it is on its way
  *   LATE_ENTRY      the inbox is entered when the guard has been let go
- *
- * @STATES@
  */
 #define WAITS  3
 #define LOOPS  2

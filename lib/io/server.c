@@ -46,8 +46,8 @@ struct fluv_server {
   const fluv_loc_t* loc;
   fluv_tcp_options_t tcp;
   bool hand_over;
-  uint64_t grace_ms;     /* written before `closing` is cancelled */
-  fluv_token_t* closing; /* accept no more */
+  _Atomic(uint64_t) grace_ms; /* as long as the server is not closed: 0 */
+  fluv_token_t* closing;      /* accept no more */
   fluv_tracker_t* running;
   fluv__atomic_size_t cancelled;
   atomic_int err; /* the first that made a seat stop */
@@ -278,8 +278,8 @@ static int64_t seat_main(void* arg) {
   (void) fluv_await(fluv_token_cancelled(server->closing));
   seat->closing = true;
   if (!fluv__list_is_empty(&seat->connections))
-    (void) fluv_await(
-        fluv_timeout(fluv_notified(seat->empty), server->grace_ms));
+    (void) fluv_await(fluv_timeout(fluv_notified(seat->empty),
+                                   atomic_load(&server->grace_ms)));
   cancel_connections(seat);
   seat_main_ended(seat);
   return 0;
@@ -515,7 +515,7 @@ fluv_future_t* fluv_server_close_loc(fluv_server_t* server,
                                      const fluv_loc_t* loc) {
   if (server == NULL)
     return fluv_ready_loc(0, loc);
-  server->grace_ms = grace_ms;
+  atomic_store(&server->grace_ms, grace_ms);
   fluv_token_cancel(server->closing, FLUV_ECANCELED);
   if (fluv__loop == NULL) {
     server_unref(server);

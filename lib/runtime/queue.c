@@ -9,6 +9,23 @@ static void bump(atomic_ullong* counter) {
                         memory_order_relaxed);
 }
 
+static size_t length_of(fluv__member_t* m) {
+  return atomic_load(&m->length);
+}
+
+/* We were called, and have something else to do: call another, if anything is
+ * queued still. */
+static void pass_on(fluv_runtime_t* rt) {
+  unsigned seats = atomic_load(&rt->seats);
+  unsigned i;
+
+  for (i = 0; i < seats; i++)
+    if (length_of(&rt->member[i]) > 0) {
+      fluv__call_one(rt);
+      return;
+    }
+}
+
 static void on_call(fluv__inbox_node_t* node) {
   fluv__member_t* m = fluv__container_of(node, fluv__member_t, call);
 
@@ -16,6 +33,8 @@ static void on_call(fluv__inbox_node_t* node) {
   atomic_store(&m->state, FLUV__RUNNING);
   if (m->leaving)
     fluv__member_vacate(m);
+  else if (m->loop->ready_head != NULL)
+    pass_on(m->runtime); /* that may take long */
 }
 
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
@@ -24,10 +43,6 @@ void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
   pthread_mutex_init(&m->lock, NULL);
   fluv__list_init(&m->queue);
   m->call.run = on_call;
-}
-
-static size_t length_of(fluv__member_t* m) {
-  return atomic_load(&m->length);
 }
 
 /* Under the lock. */
@@ -221,7 +236,8 @@ static bool member_rest(fluv_loop_t* loop) {
     return true;
   if (!find_work(m))
     return true;
-  (void) atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING);
+  if (!atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING))
+    pass_on(m->runtime);
   return false;
 }
 

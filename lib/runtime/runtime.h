@@ -19,7 +19,7 @@
  * looks for an IDLE member after that. Both are sequentially consistent, so one
  * of them sees the other: nothing lies in a queue while a member sleeps that
  * was not called. One is called at a time, and calls the next if it finds
- * more than it can do.
+ * more than it can do, or has just found something else. doc/models/steal.pml.
  *
  * Tasks never move: what moves between members has not been started.
  */
