@@ -21,7 +21,7 @@
  * somebody with the guard settles, which everybody does who finds no place. A
  * sender that waits says so in `tx_waits` and settles once more; the receiver
  * counts up `taken` and then looks at `tx_waits`. Both are sequentially
- * consistent, so one of them sees the other.
+ * consistent, so one of them sees the other. doc/models/channel.pml.
  *
  * The end. Nobody can send any more (`closed`, or no senders and none in line),
  * nothing is promised, nothing is in the ring: then receivers get FLUV_ECLOSED.

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving without the guard: lib/sync/recv.c and send.c, for the only
+ * receiver of a bounded channel that is shared.
+ *
+ * Modelled step by step, one step an access to shared memory; what the guard
+ * protects is touched under a mutex:
+ *   Sender    send_slowly(), take_places(), put(), look_again(), send_arrive()
+ *   Receiver  take_own(), serve_sender(), recv_slowly(), take(), make_own(),
+ *             recv_arrive()
+ * Not modelled: cancelling, closing, the way home of what is given (wait.pml).
+ *
+ * Memory: `taken` and `tx_waits` are written by stores that are seen before
+ * the writer's next load (sequentially consistent); `tail` after the message.
+ *
+ * Proved: each message is received once, those of a sender in order; none is
+ * put where one still lies; nobody waits for ever.
+ *
+ * Found to fail, as they must:
+ *   NO_RX_FENCE  the receiver looks at `tx_waits` before `taken` is seen
+ *   NO_TX_FENCE  a sender looks at `taken` before `tx_waits` is seen
+ *   NO_AGAIN     a sender that waits does not look at `taken` once more
+ *   NO_SERVE     the receiver does not look at `tx_waits`
+ *   EARLY_TAKEN  `taken` is counted up before the message is out
+ *   EARLY_TAIL   `tail` is moved on before the message is in
+ */
+#define SENDERS  2
+#define EACH     2
+#define MESSAGES (SENDERS * EACH)
+#define CAPACITY 2
+
+bit mutex;
+byte slot[CAPACITY];
+byte tail;
+byte taken;
+bit tx_waits;
+
+/* Under the mutex. */
+byte head;
+byte length;
+byte used;
+byte settled;
+chan tx_line = [SENDERS] of { byte };
+byte waiting; /* in tx_line */
+bit rx_waits;
+
+bit given[SENDERS];
+bit rx_given;
+byte last[SENDERS]; /* of each sender, received */
+
+/* Stores that are not seen yet, where a fence is missing. */
+chan rx_buffer = [CAPACITY] of { byte };
+chan tx_buffer = [SENDERS] of { bit };
+
+#if defined(NO_RX_FENCE) || defined(NO_TX_FENCE)
+active proctype Memory() {
+end:
+  do
+  :: atomic { nempty(rx_buffer) -> rx_buffer?taken }
+  :: atomic { nempty(tx_buffer) -> tx_buffer?tx_waits }
+  od
+}
+#endif
+
+inline lock() {
+  atomic { !mutex && empty(rx_buffer) && empty(tx_buffer) -> mutex = 1 }
+}
+
+inline unlock() {
+  atomic { empty(rx_buffer) && empty(tx_buffer) -> mutex = 0 }
+}
+
+inline settle() {
+  d_step {
+    head = head + taken - settled;
+    length = length - (taken - settled);
+    used = used - (taken - settled);
+    settled = taken
+  }
+}
+
+inline serve(who) {
+  atomic {
+    do
+    :: waiting > 0 && used < CAPACITY ->
+      tx_line?who;
+      waiting--;
+      given[who] = 1;
+      used++
+    :: else -> break
+    od;
+    if
+    :: waiting == 0 -> tx_waits = 0
+    :: else
+    fi;
+    who = 0
+  }
+}
+
+inline put(message) {
+#ifdef EARLY_TAIL
+  tail = head + length + 1;
+#endif
+  atomic {
+    assert(slot[(head + length) % CAPACITY] == 0);
+    slot[(head + length) % CAPACITY] = message;
+    length++
+  };
+  tail = head + length;
+  atomic {
+    if
+    :: rx_waits -> rx_waits = 0; rx_given = 1
+    :: else
+    fi
+  }
+}
+
+proctype Sender(byte me) {
+  byte sent;
+  byte who;
+
+  do
+  :: sent == EACH -> break
+  :: else ->
+    lock();
+    if
+    :: waiting == 0 && used >= CAPACITY -> settle()
+    :: else
+    fi;
+    if
+    :: waiting == 0 && used < CAPACITY -> used++
+    :: else ->
+      atomic { tx_line!me; waiting++ };
+#ifdef NO_TX_FENCE
+      tx_buffer!1;
+#else
+      tx_waits = 1;
+#endif
+#ifndef NO_AGAIN
+      settle();
+      serve(who);
+#endif
+      unlock();
+      atomic { given[me] -> given[me] = 0 };
+      lock()
+    fi;
+    put(me * EACH + sent + 1);
+    unlock();
+    sent++
+  od
+}
+
+inline check(message) {
+  assert(message > last[(message - 1) / EACH]);
+  last[(message - 1) / EACH] = message
+}
+
+active proctype Receiver() {
+  byte received;
+  byte message;
+  byte own_head;
+  byte own_end;
+  byte who;
+  bit owns;
+#ifdef NO_RX_FENCE
+  byte mine; /* `taken`, as we see it */
+#endif
+
+  do
+  :: received == MESSAGES -> break
+  :: received < MESSAGES && owns && own_head == own_end && own_end != tail ->
+    own_end = tail
+  :: received < MESSAGES && owns && own_head != own_end ->
+#ifdef EARLY_TAKEN
+    taken++;
+#endif
+    d_step {
+      message = slot[own_head % CAPACITY];
+      slot[own_head % CAPACITY] = 0;
+      assert(message != 0);
+      check(message);
+      own_head++
+    };
+#ifdef EARLY_TAKEN
+#elif defined(NO_RX_FENCE)
+    mine++;
+    rx_buffer!mine;
+#else
+    taken++;
+#endif
+#ifndef NO_SERVE
+    if
+    :: tx_waits ->
+      lock();
+      settle();
+      serve(who);
+      unlock()
+    :: else
+    fi;
+#endif
+    received++
+  :: received < MESSAGES && (!owns || (own_head == own_end &&
+                                       own_end == tail)) ->
+    lock();
+    settle();
+    if
+    :: length == 0 ->
+      rx_waits = 1;
+      unlock();
+      atomic { rx_given -> rx_given = 0 };
+      lock();
+      settle()
+    :: else
+    fi;
+    d_step { /* make_own() too */
+      assert(length > 0);
+      message = slot[head % CAPACITY];
+      slot[head % CAPACITY] = 0;
+      assert(message != 0);
+      check(message);
+      head++;
+      length--;
+      used--;
+      owns = 1;
+      own_head = head;
+      own_end = head
+    };
+    serve(who);
+    unlock();
+    received++
+  od
+}
+
+init {
+  atomic {
+    run Sender(0);
+    run Sender(1)
+  }
+}
