@@ -9,13 +9,20 @@ static void bump(atomic_ullong* counter) {
                         memory_order_relaxed);
 }
 
-static void on_call(fluv__inbox_node_t* node) {
-  fluv__member_t* m = fluv__container_of(node, fluv__member_t, call);
+/* The call has arrived, or never will. */
+static void call_over(fluv__member_t* m) {
+  fluv_runtime_t* rt = m->runtime;
 
-  /* The drain that this runs in looks at the queues before it rests. */
   atomic_store(&m->state, FLUV__RUNNING);
-  if (m->leaving)
-    fluv__member_vacate(m);
+  if (!m->leaving)
+    return;
+  fluv__member_vacate(m);
+  fluv__runtime_unref(rt);
+}
+
+static void on_call(fluv__inbox_node_t* node) {
+  /* The drain that this runs in looks at the queues before it rests. */
+  call_over(fluv__container_of(node, fluv__member_t, call));
 }
 
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
@@ -46,9 +53,10 @@ void fluv__call_one(fluv_runtime_t* rt) {
     if (atomic_load(&m->state) != FLUV__IDLE ||
         !atomic_compare_exchange_strong(&m->state, &idle, FLUV__CALLED))
       continue;
-    /* A loop that is closed has left nothing to call it for. */
-    (void) fluv__inbox_post(&m->loop->inbox, &m->call);
     atomic_fetch_add(&m->calls, 1);
+    /* A loop that is closed has left before, and called another. */
+    if (fluv__inbox_post(&m->loop->inbox, &m->call) != 0)
+      call_over(m);
     return;
   }
 }
