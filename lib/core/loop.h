@@ -53,7 +53,7 @@ typedef struct fluv__look {
 
 /* What a loop asks for more to do, if it belongs to a runtime. */
 typedef struct fluv__sched {
-  /* A drain begins. */
+  /* A drain begins, or goes on after a rest. */
   void (*begin)(fluv_loop_t* loop);
   /* Nothing is left to do. False: there is something now. */
   bool (*rest)(fluv_loop_t* loop);

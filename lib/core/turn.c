@@ -92,8 +92,11 @@ static void run_ready(fluv_loop_t* loop) {
 static bool rest(fluv_loop_t* loop) {
   if (loop->sched != NULL && !loop->sched->rest(loop))
     return false;
-  if (fluv__look(loop) || !fluv__inbox_sleep(&loop->inbox))
+  if (fluv__look(loop) || !fluv__inbox_sleep(&loop->inbox)) {
+    if (loop->sched != NULL)
+      loop->sched->begin(loop); /* we do not sleep after all */
     return false;
+  }
   if (loop->sync_waits == 0)
     fluv__wakeup_update_ref(loop);
   if (fluv__unlikely(loop->sync_waits > 0 && loop->remote_waits == 0) &&

@@ -4,10 +4,11 @@
  *   seat: begun -> accepts, or is handed connections -> closing: waits for its
  *         connections, then cancels them -> over when the last has ended
  *
- * All of a seat but `open` belongs to its loop's thread. A connection belongs
- * to the loop that accepted it until it is begun on the loop of its seat; on
- * the way between the two it is a node of that loop's inbox. Only there, after
- * its choice, is it looked at again: a seat that is closing hangs up.
+ * All of a seat but `open` and `closing` belongs to its loop's thread. A
+ * connection belongs to the loop that accepted it until it is begun on the loop
+ * of its seat; on the way between the two it is a node of that loop's inbox.
+ * Only there, after its choice, is it looked at again: a seat that is closing
+ * hangs up.
  *
  * References to the server: the user's, which fluv_server_close() takes over;
  * one of each seat until it is over; one of each connection. `running` counts
@@ -31,10 +32,10 @@ typedef struct seat {
   fluv_server_t* server;
   fluv_loop_t* loop; /* a reference */
   fluv__inbox_node_t node;
-  int fd;                   /* listens; -1: none, or taken */
-  fluv__list_t connections; /* that were begun */
-  fluv_notify_t* empty;     /* told when they are gone */
-  bool closing;
+  int fd;                      /* listens; -1: none, or taken */
+  fluv__list_t connections;    /* that were begun */
+  fluv_notify_t* empty;        /* told when they are gone */
+  fluv__atomic_bool_t closing; /* written by its thread */
   bool main_ended;
   fluv__atomic_size_t open; /* connections, also those on their way here */
 } seat_t;
@@ -98,7 +99,7 @@ static void seat_check(seat_t* seat) {
   if (!fluv__list_is_empty(&seat->connections))
     return;
   if (!seat->main_ended) {
-    if (seat->closing)
+    if (atomic_load(&seat->closing))
       fluv_notify_one(seat->empty);
     return;
   }
@@ -110,8 +111,12 @@ static void seat_check(seat_t* seat) {
 static void seat_main_ended(void* arg) {
   seat_t* seat = arg;
 
-  seat->closing = true;
+  atomic_store(&seat->closing, true);
   seat->main_ended = true;
+  if (seat->fd >= 0) { /* nobody accepts what would wait there */
+    close(seat->fd);
+    seat->fd = -1;
+  }
   seat_check(seat);
 }
 
@@ -162,7 +167,7 @@ static void connection_begin(connection_t* c) {
   const fluv_loc_t* loc = seat->server->loc;
   fluv_future_t* task;
 
-  if (seat->closing) {
+  if (atomic_load(&seat->closing)) {
     fluv_drop(fluv_close_loc(c->peer, loc));
     connection_free(c);
     return;
@@ -190,7 +195,8 @@ static seat_t* choose(seat_t* self) {
   unsigned i;
 
   for (i = 0; server->hand_over && i < server->count; i++)
-    if (atomic_load(&server->seat[i].open) < atomic_load(&best->open))
+    if (!atomic_load(&server->seat[i].closing) &&
+        atomic_load(&server->seat[i].open) < atomic_load(&best->open))
       best = &server->seat[i];
   return best;
 }
@@ -218,7 +224,9 @@ static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
   connection_t* c;
   int64_t err;
 
-  for (;;) {
+  /* A connection that is there counts more than the token, so that while they
+   * keep coming it would never be looked at. */
+  while (!fluv_token_is_cancelled(server->closing)) {
     err = fluv_await(fluv_run_until_cancelled(server->closing,
                                               fluv_accept(listener, &peer)));
     if (err == FLUV_ENOMEM) {
@@ -237,6 +245,7 @@ static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
     c->peer = peer;
     place(self, c);
   }
+  return FLUV_ECANCELED;
 }
 
 static void report(fluv_server_t* server, int err) {
@@ -276,7 +285,7 @@ static int64_t seat_main(void* arg) {
   }
   /* Also when this task is cancelled, since the worker ends. */
   (void) fluv_await(fluv_token_cancelled(server->closing));
-  seat->closing = true;
+  atomic_store(&seat->closing, true);
   if (!fluv__list_is_empty(&seat->connections))
     (void) fluv_await(fluv_timeout(fluv_notified(seat->empty),
                                    atomic_load(&server->grace_ms)));

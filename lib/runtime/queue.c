@@ -26,15 +26,25 @@ static void pass_on(fluv_runtime_t* rt) {
     }
 }
 
+/* The call has arrived, or never will. */
+static void call_over(fluv__member_t* m) {
+  fluv_runtime_t* rt = m->runtime;
+
+  atomic_store(&m->state, FLUV__RUNNING);
+  if (!m->leaving)
+    return;
+  fluv__member_vacate(m);
+  fluv__runtime_unref(rt);
+}
+
 static void on_call(fluv__inbox_node_t* node) {
   fluv__member_t* m = fluv__container_of(node, fluv__member_t, call);
+  bool busy = !m->leaving && m->loop->ready_head != NULL;
 
   /* The drain that this runs in looks at the queues before it rests. */
-  atomic_store(&m->state, FLUV__RUNNING);
-  if (m->leaving)
-    fluv__member_vacate(m);
-  else if (m->loop->ready_head != NULL)
-    pass_on(m->runtime); /* that may take long */
+  call_over(m);
+  if (busy)
+    pass_on(m->runtime); /* what is ready may take long */
 }
 
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
@@ -61,9 +71,10 @@ void fluv__call_one(fluv_runtime_t* rt) {
     if (atomic_load(&m->state) != FLUV__IDLE ||
         !atomic_compare_exchange_strong(&m->state, &idle, FLUV__CALLED))
       continue;
-    /* A loop that is closed has left nothing to call it for. */
-    (void) fluv__inbox_post(&m->loop->inbox, &m->call);
     atomic_fetch_add(&m->calls, 1);
+    /* A loop that is closed has left before, and called another. */
+    if (fluv__inbox_post(&m->loop->inbox, &m->call) != 0)
+      call_over(m);
     return;
   }
 }

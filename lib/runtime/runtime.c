@@ -62,7 +62,7 @@ static int apply_options(fluv_runtime_t* rt,
   return rt->count > 0 ? 0 : FLUV_EINVAL;
 }
 
-void fluv__runtime_destroy(fluv_runtime_t* rt) {
+static void runtime_destroy(fluv_runtime_t* rt) {
   unsigned i;
 
   for (i = 0; rt->member != NULL && i < rt->count + FLUV__MOST_GUESTS; i++) {
@@ -74,6 +74,12 @@ void fluv__runtime_destroy(fluv_runtime_t* rt) {
   pthread_cond_destroy(&rt->changed);
   fluv__free(rt->member);
   fluv__free(rt);
+}
+
+void fluv__runtime_unref(fluv_runtime_t* rt) {
+  /* Release, and acquire in the last, as for every count of references. */
+  if (atomic_fetch_sub_explicit(&rt->refs, 1, memory_order_acq_rel) == 1)
+    runtime_destroy(rt);
 }
 
 int fluv_runtime_new(const fluv_runtime_options_t* options,
@@ -89,6 +95,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
   rt = fluv__calloc(1, sizeof(*rt));
   if (rt == NULL)
     return FLUV_ENOMEM;
+  atomic_init(&rt->refs, 1);
   pthread_mutex_init(&rt->lock, NULL);
   pthread_cond_init(&rt->changed, NULL);
   rt->forks = fluv__forks;
@@ -102,7 +109,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
       err = FLUV_ENOMEM;
   }
   if (err != 0) {
-    fluv__runtime_destroy(rt);
+    fluv__runtime_unref(rt);
     return err;
   }
   atomic_store(&rt->seats, rt->count);
@@ -129,14 +136,17 @@ static int64_t worker_task(void* arg) {
   fluv__member_t* m = arg;
   const fluv_runtime_options_t* options = &m->runtime->options;
   fluv_loop_t* loop = fluv__loop;
+  fluv_future_t* stopped = fluv_token_cancelled(m->runtime->stop);
   int64_t err;
 
+  if (fluv_future_is_done(stopped)) /* no memory: it cannot be a worker */
+    return fluv_await(stopped);
   uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME);
   fluv__member_sit(m, loop);
   if (options->on_start != NULL)
     options->on_start(m->number, options->arg);
   set_ready(m, 0);
-  err = fluv_await(fluv_token_cancelled(m->runtime->stop));
+  err = fluv_await(stopped);
   if (options->on_stop != NULL)
     options->on_stop(m->number, options->arg);
   loop->sched = NULL; /* it takes no more, and still is who it was */
@@ -259,7 +269,7 @@ static void end_default(void) {
 
   if (rt != NULL && rt->forks == fluv__forks && fluv__loop == NULL &&
       fluv_runtime_shutdown(rt, 2000) == 0)
-    fluv__runtime_destroy(rt);
+    fluv__runtime_unref(rt);
 }
 
 static int get_default(fluv_runtime_t** out_runtime) {
@@ -470,12 +480,14 @@ int fluv_runtime_shutdown(fluv_runtime_t* rt, uint64_t timeout_ms) {
 }
 
 void fluv_runtime_free(fluv_runtime_t* rt) {
-  if (rt == NULL)
+  /* In a child of fork(2) its locks may be held by threads that are not here:
+   * the memory stays. */
+  if (rt == NULL || rt->forks != fluv__forks)
     return;
   if (own_member(rt) != NULL)
     (void) fluv_runtime_leave();
   if (fluv_runtime_shutdown(rt, FLUV_FOREVER) == 0)
-    fluv__runtime_destroy(rt);
+    fluv__runtime_unref(rt);
 }
 
 /* How long a member has been there, and how much of that it was busy. */

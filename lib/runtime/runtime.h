@@ -52,7 +52,7 @@ typedef struct fluv__member {
   uint64_t since_ns;
   uint64_t until_ns; /* 0: it is there */
   int64_t err;
-  bool leaving; /* gone, but for a call that is on its way */
+  bool leaving; /* gone, but for a call on its way, which has a reference */
 
   char pad_before_queue[64];
   pthread_mutex_t lock;
@@ -74,6 +74,7 @@ typedef struct fluv__member {
 } fluv__member_t;
 
 struct fluv_runtime {
+  fluv__atomic_uint_t refs; /* the user's, and one of each seat left so */
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool stopped;  /* under the lock */
@@ -113,7 +114,7 @@ void fluv__call_one(fluv_runtime_t* rt);
 /* On the thread of a loop: it is the member from here on; until it leaves. */
 void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop);
 void fluv__member_leave(fluv_loop_t* loop);
-/* Nothing points to the loop any more: the seat is free. */
+/* Nothing points to the loop any more: the seat is free. Any thread. */
 void fluv__member_vacate(fluv__member_t* m);
 
 /* If the loop owns its runtime: begin to shut that down. */
@@ -124,7 +125,7 @@ void fluv__runtime_stop(fluv_runtime_t* rt);
 
 /* Join the threads that were started; 0 or FLUV_ETIMEDOUT. */
 int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms);
-void fluv__runtime_destroy(fluv_runtime_t* rt);
+void fluv__runtime_unref(fluv_runtime_t* rt);
 
 /* The runtime of the fluv_run() that runs this loop, made now if need be. */
 int fluv__runtime_of_run(fluv_loop_t* loop, fluv_runtime_t** out_runtime);

@@ -67,7 +67,7 @@ static void end_own(fluv_runtime_t* rt) {
     return;
   while (atomic_load(&rt->member[0].state) == FLUV__CALLED)
     (void) fluv__inbox_run(&loop->inbox, 1); /* the call is in there */
-  fluv__runtime_destroy(rt);
+  fluv__runtime_unref(rt);
 }
 
 void fluv__member_leave(fluv_loop_t* loop) {
@@ -93,6 +93,8 @@ void fluv__member_leave(fluv_loop_t* loop) {
     fluv__member_vacate(m);
     return;
   }
+  /* The runtime may be freed before the call arrives. Relaxed: it is here. */
+  atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
   m->leaving = true;
   fluv__call_one(rt); /* in its place */
 }
