@@ -21,8 +21,8 @@
 typedef struct fluv_server fluv_server_t;
 
 /** What is done with a connection: the body of a task on the loop that the
- *  connection is served by. `peer` is borrowed: it is closed when the function
- *  returns. Nobody looks at what it returns. */
+ *  connection is served by. `peer` is closed when the function returns, unless
+ *  it has closed it itself. Nobody looks at what it returns. */
 typedef int64_t (*fluv_connection_fn)(fluv_stream_t* peer, void* arg);
 
 /** How a server works. Zero means the default in every field. */
@@ -155,7 +155,7 @@ fluv_future_t* fluv_server_close_loc(fluv_server_t* server,
  * @return  Future, never NULL, under way at once. Its value is the signal's
  *          number. It keeps the loop alive.
  * @errors  FLUV_ENOMEM, FLUV_EMFILE.
- * @cancel  Ends at once; the signals do what they did before.
+ * @cancel  Ends at once; the signals have their default action again.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD

@@ -5,10 +5,10 @@
  *         connections, then cancels them -> over when the last has ended
  *
  * All of a seat but `open` and `closing` belongs to its loop's thread. A
- * connection belongs to the loop that accepted it until it is begun on the loop
- * of its seat; on the way between the two it is a node of that loop's inbox.
- * Only there, after its choice, is it looked at again: a seat that is closing
- * hangs up.
+ * connection is a handoff: to the loop that has accepted it, or to that of
+ * another seat, before the stream is used. There its task looks whether the
+ * seat is closing, and then hangs up. Its end is told whatever becomes of the
+ * task and of the loop.
  *
  * References to the server: the user's, which fluv_server_close() takes over;
  * one of each seat until it is over; one of each connection. `running` counts
@@ -21,6 +21,7 @@
 #include "core/task.h"
 #include "io/address.h"
 #include "io/listener.h"
+#include "io/stream.h"
 #include "runtime/handoff.h"
 
 enum {
@@ -58,11 +59,11 @@ struct fluv_server {
 };
 
 typedef struct connection {
-  fluv__inbox_node_t node;
-  fluv__list_t link; /* in seat->connections */
+  fluv__handoff_t handoff;
+  fluv__list_t link; /* in seat->connections, once begun */
   seat_t* seat;
   fluv_stream_t* peer;
-  fluv_future_t* task; /* NULL: not begun */
+  bool begun;
 } connection_t;
 
 static void server_destroy(fluv_server_t* server) {
@@ -120,72 +121,54 @@ static void seat_main_ended(void* arg) {
   seat_check(seat);
 }
 
-/* A connection for a seat, still without a peer. NULL: out of memory. */
-static connection_t* connection_new(seat_t* seat) {
-  connection_t* c = fluv__calloc(1, sizeof(*c));
+static int64_t connection_main(void* arg) {
+  connection_t* c = arg;
+  seat_t* seat = c->seat;
+
+  if (atomic_load(&seat->closing))
+    return 0;
+  c->begun = true;
+  fluv__list_append(&seat->connections, &c->link);
+  (void) fluv_task_set_name("connection");
+  c->peer->refs++; /* the function may close it, too */
+  (void) seat->server->fn(c->peer, seat->server->arg);
+  return 0;
+}
+
+/* The task has returned, could not be made, or its loop is gone. */
+static void connection_done(fluv__handoff_t* h, int64_t result) {
+  connection_t* c = (connection_t*) (void*) h;
+  seat_t* seat = c->seat;
+  fluv_server_t* server = seat->server;
+
+  (void) result;
+  if (!c->peer->closed || c->peer->abandoned)
+    fluv_drop(fluv_close_loc(c->peer, server->loc));
+  if (c->begun)
+    fluv__stream_unref(c->peer);
+  atomic_fetch_sub(&seat->open, 1);
+  if (c->begun) {
+    fluv__list_remove(&c->link);
+    seat_check(seat);
+  }
+  server_unref(server);
+}
+
+/* A connection for a seat. NULL: out of memory. */
+static connection_t* connection_new(seat_t* seat, fluv_stream_t* peer) {
+  connection_t* c =
+      (connection_t*) (void*) fluv__handoff_for_hook(sizeof(*c),
+                                                     connection_main,
+                                                     connection_done,
+                                                     seat->server->loc);
 
   if (c == NULL)
     return NULL;
   c->seat = seat;
+  c->peer = peer;
   server_ref(seat->server);
   atomic_fetch_add(&seat->open, 1);
   return c;
-}
-
-static void connection_free(connection_t* c) {
-  fluv_server_t* server = c->seat->server;
-
-  atomic_fetch_sub(&c->seat->open, 1);
-  fluv__free(c);
-  server_unref(server);
-}
-
-/* Its task has ended, or could not be made. */
-static void connection_end(void* arg) {
-  connection_t* c = arg;
-  seat_t* seat = c->seat;
-
-  fluv_drop(fluv_close_loc(c->peer, seat->server->loc));
-  fluv__list_remove(&c->link);
-  connection_free(c);
-  seat_check(seat);
-}
-
-static int64_t connection_main(void* arg) {
-  connection_t* c = arg;
-  const fluv_server_t* server = c->seat->server;
-
-  (void) server->fn(c->peer, server->arg);
-  connection_end(c);
-  return 0;
-}
-
-/* On the thread of the seat that it is for. */
-static void connection_begin(connection_t* c) {
-  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
-  seat_t* seat = c->seat;
-  const fluv_loc_t* loc = seat->server->loc;
-  fluv_future_t* task;
-
-  if (atomic_load(&seat->closing)) {
-    fluv_drop(fluv_close_loc(c->peer, loc));
-    connection_free(c);
-    return;
-  }
-  fluv__list_append(&seat->connections, &c->link);
-  options.name = "connection";
-  options.free_arg = connection_end;
-  task = fluv_spawn_loc(connection_main, c, &options, loc);
-  if (task->state == FLUV__DONE) {
-    fluv_drop(task); /* it could not be made: c is gone */
-    return;
-  }
-  c->task = task;
-  fluv_detach_loc(task, loc);
-}
-
-static void on_handed_over(fluv__inbox_node_t* node) {
-  connection_begin(fluv__container_of(node, connection_t, node));
 }
 
 /* The seat that has the fewest connections, where they are handed over. */
@@ -201,27 +184,27 @@ static seat_t* choose(seat_t* self) {
   return best;
 }
 
-/* There is a connection in c: to where it belongs. */
-static void place(seat_t* self, connection_t* c) {
-  if (c->seat == self) {
-    connection_begin(c);
+/* Begin a connection, here or on another worker. */
+static void place(seat_t* self, fluv_stream_t* peer) {
+  connection_t* c = connection_new(choose(self), peer);
+
+  if (c == NULL) {
+    fluv_drop(fluv_close(peer));
     return;
   }
-  c->node.run = on_handed_over;
-  if (fluv__inbox_post(&c->seat->loop->inbox, &c->node) == 0)
+  if (c->seat != self && fluv__handoff_send(&c->handoff, c->seat->loop) == 0)
     return;
-  /* That loop is closed, its worker gone: let another have it. */
+  /* It is ours, or that loop is closed, its worker gone. */
   atomic_fetch_sub(&c->seat->open, 1);
   c->seat = self;
   atomic_fetch_add(&self->open, 1);
-  connection_begin(c);
+  fluv__handoff_run(&c->handoff, self->loop);
 }
 
 /* Accept until the server is closed, or something is wrong. */
 static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
   const fluv_server_t* server = self->server;
   fluv_stream_t* peer;
-  connection_t* c;
   int64_t err;
 
   /* A connection that is there counts more than the token, so that while they
@@ -237,13 +220,7 @@ static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
     }
     if (err < 0)
       return err;
-    c = connection_new(choose(self));
-    if (c == NULL) {
-      fluv_drop(fluv_close(peer));
-      continue;
-    }
-    c->peer = peer;
-    place(self, c);
+    place(self, peer);
   }
   return FLUV_ECANCELED;
 }
@@ -263,7 +240,7 @@ static void cancel_connections(seat_t* seat) {
   /* Cancelling makes tasks ready; none runs, so none leaves the list. */
   fluv__list_foreach (it, &seat->connections) {
     atomic_fetch_add(&seat->server->cancelled, 1);
-    fluv__cancel(fluv__container_of(it, connection_t, link)->task);
+    fluv__cancel(fluv__container_of(it, connection_t, link)->handoff.task);
   }
 }
 
@@ -295,35 +272,43 @@ static int64_t seat_main(void* arg) {
 }
 
 /* On the seat's thread. */
-static void seat_begin(seat_t* seat) {
+static int seat_begin(seat_t* seat) {
   fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
-  fluv_server_t* server = seat->server;
+  const fluv_loc_t* loc = seat->server->loc;
   fluv_future_t* task;
+  int64_t err;
 
   options.name = "server";
   options.free_arg = seat_main_ended;
-  task = fluv_spawn_loc(seat_main, seat, &options, server->loc);
-  if (task->state == FLUV__DONE) {
-    report(server, (int) task->result);
-    fluv_drop(task);
-  } else {
-    fluv_detach_loc(task, server->loc);
+  task = fluv_spawn_loc(seat_main, seat, &options, loc);
+  if (task->state != FLUV__DONE) {
+    fluv_detach_loc(task, loc);
+    return 0;
   }
+  err = task->result;
+  fluv_drop(task);
+  return (int) err;
 }
 
 static void on_seat_begin(fluv__inbox_node_t* node) {
-  seat_begin(fluv__container_of(node, seat_t, node));
+  seat_t* seat = fluv__container_of(node, seat_t, node);
+  fluv_server_t* server = seat->server;
+  int err;
+
+  server_ref(server);
+  err = seat_begin(seat);
+  if (err < 0)
+    report(server, err);
+  server_unref(server);
 }
 
 static int start_seat(seat_t* seat) {
-  int err = 0;
+  int err;
 
   fluv_tracker_enter(seat->server->running);
   server_ref(seat->server);
-  if (seat->loop == fluv__loop) {
-    seat_begin(seat);
-    return 0;
-  }
+  if (seat->loop == fluv__loop)
+    return seat_begin(seat);
   seat->node.run = on_seat_begin;
   err = fluv__inbox_post(&seat->loop->inbox, &seat->node);
   if (err != 0)

@@ -2,6 +2,8 @@
 /* Handing work to another thread's loop. */
 #include "runtime/handoff.h"
 
+#include <string.h>
+
 #include "core/promise.h"
 #include "sync/wait.h"
 
@@ -221,10 +223,11 @@ static fluv__handoff_t* handoff_new(size_t size,
   return h;
 }
 
-static fluv__handoff_t* told_new(fluv_task_fn fn,
+static fluv__handoff_t* told_new(size_t size,
+                                 fluv_task_fn fn,
                                  void* arg,
                                  const fluv_loc_t* loc) {
-  fluv__handoff_t* h = handoff_new(sizeof(*h), fn, arg, loc);
+  fluv__handoff_t* h = handoff_new(size, fn, arg, loc);
 
   if (h == NULL)
     return NULL;
@@ -250,12 +253,29 @@ static void done_for_thread(fluv__handoff_t* h, int64_t result) {
 fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
                                           void* arg,
                                           const fluv_loc_t* loc) {
-  fluv__handoff_t* h = told_new(fn, arg, loc);
+  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, loc);
 
   if (h == NULL)
     return NULL;
   h->done = done_for_thread;
   sem_init(&h->ended, 0, 0);
+  return h;
+}
+
+fluv__handoff_t* fluv__handoff_for_hook(size_t size,
+                                        fluv_task_fn fn,
+                                        void (*done)(fluv__handoff_t* h,
+                                                     int64_t result),
+                                        const fluv_loc_t* loc) {
+  fluv__handoff_t* h = told_new(size, fn, NULL, loc);
+
+  if (h == NULL)
+    return NULL;
+  h->arg = h;
+  h->done = done;
+  sem_init(&h->ended, 0, 0);
+  atomic_init(&h->refs, 1);
+  memset(h + 1, 0, size - sizeof(*h));
   return h;
 }
 
@@ -278,7 +298,7 @@ fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
                                           void* arg,
                                           const fluv_loc_t* loc,
                                           fluv_future_t** out_future) {
-  fluv__handoff_t* h = told_new(fn, arg, loc);
+  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, loc);
   int err;
 
   if (h == NULL) {

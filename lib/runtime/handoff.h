@@ -51,6 +51,14 @@ fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
                                           void* arg,
                                           const fluv_loc_t* loc);
 
+/* Make one whose end is told to `done`, on whatever thread it ends, and that is
+ * then freed. `size` bytes, of which it is the first part; the rest is zero. */
+fluv__handoff_t* fluv__handoff_for_hook(size_t size,
+                                        fluv_task_fn fn,
+                                        void (*done)(fluv__handoff_t* h,
+                                                     int64_t result),
+                                        const fluv_loc_t* loc);
+
 /* Any thread: send it to a loop. 0, or an error: it is still whole. */
 int fluv__handoff_send(fluv__handoff_t* h, fluv_loop_t* loop);
 

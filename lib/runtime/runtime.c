@@ -190,6 +190,8 @@ static void* worker_main(void* arg) {
   err = fluv_run(worker_task, m, &m->runtime->loop_options);
   if (!m->ready) /* the loop could not be made */
     set_ready(m, err);
+  else if (m->runtime->owner != NULL)
+    (void) fluv__inbox_post(&m->runtime->owner->inbox, &m->gone);
   return NULL;
 }
 

@@ -63,6 +63,7 @@ typedef struct fluv__member {
 
   atomic_int state;
   fluv__inbox_node_t call;
+  fluv__inbox_node_t gone; /* to the owner: the thread has done with its loop */
   atomic_ullong taken;
   atomic_ullong stolen;
   atomic_ullong calls;

@@ -65,8 +65,10 @@ static void end_own(fluv_runtime_t* rt) {
 
   if (fluv__runtime_join_threads(rt, loop->options.shutdown_ms + JOIN_MS) != 0)
     return;
-  while (atomic_load(&rt->member[0].state) == FLUV__CALLED)
-    (void) fluv__inbox_run(&loop->inbox, 1); /* the call is in there */
+  /* What of the members is on its way arrives. */
+  while (atomic_load(&rt->member[0].state) == FLUV__CALLED ||
+         !fluv__inbox_is_empty(&loop->inbox))
+    (void) fluv__inbox_run(&loop->inbox, 1);
   fluv__runtime_unref(rt);
 }
 
@@ -99,11 +101,29 @@ void fluv__member_leave(fluv_loop_t* loop) {
   fluv__call_one(rt); /* in its place */
 }
 
+/* On the owner's thread: a worker has ended. */
+static void on_gone(fluv__inbox_node_t* node) {
+  (void) node;
+  fluv__remote_wait_end(fluv__loop);
+}
+
+/* The loop then turns until the workers have ended, since the clean-up of their
+ * tasks may need it. */
 void fluv__member_stop(fluv_loop_t* loop) {
   fluv__member_t* m = loop->member;
+  fluv_runtime_t* rt = m->runtime;
+  unsigned i;
 
-  if (m->runtime->owner == loop)
-    fluv__runtime_stop(m->runtime);
+  if (rt->owner != loop)
+    return;
+  pthread_mutex_lock(&rt->lock);
+  for (i = 1; i < rt->count; i++) {
+    rt->member[i].gone.run = on_gone;
+    if (rt->member[i].started)
+      fluv__remote_wait_begin(loop);
+  }
+  pthread_mutex_unlock(&rt->lock);
+  fluv__runtime_stop(rt);
 }
 
 /* Under the lock: a seat for a guest, or NULL. */
