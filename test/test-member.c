@@ -154,6 +154,47 @@ START_TEST(run_ends_what_its_workers_do) {
 }
 END_TEST
 
+typedef struct visit {
+  fluv_loop_t* home;
+  uv_sem_t begun;
+} visit_t;
+
+/* Has something to do on the main loop before it ends. */
+static int64_t clean_up_at_home(void* arg) {
+  visit_t* visit = arg;
+
+  uv_sem_post(&visit->begun);
+  ck_assert_err(fluv_await(fluv_sleep(100000)), FLUV_ECANCELED);
+  fluv_shield_begin(100000);
+  ck_assert_err(fluv_await(fluv_sleep(20)), 0);
+  ck_assert_err(fluv_await(fluv_spawn_on(visit->home, bump, (void*) 6)), 6);
+  fluv_shield_end();
+  return 0;
+}
+
+static int64_t return_early(void* arg) {
+  visit_t* visit = arg;
+  fluv_loop_t* other = fluv_runtime_get_loop(fluv_runtime_current(), 1);
+
+  visit->home = fluv_loop_current();
+  ck_assert_err(fluv_spawn_remote(other, clean_up_at_home, visit, NULL), 0);
+  uv_sem_wait(&visit->begun);
+  return 0;
+}
+
+START_TEST(workers_clean_up_with_the_main_loop) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  visit_t visit;
+
+  set_workers("2");
+  options.shutdown_ms = 3600000;
+  uv_sem_init(&visit.begun, 0);
+  ck_assert_err(fluv_run(return_early, &visit, &options), 0);
+  ck_assert_int_eq(atomic_load(&count), 1);
+  uv_sem_destroy(&visit.begun);
+}
+END_TEST
+
 static void run_main(void* arg) {
   ck_assert_err(fluv_run(spawn_many, arg, NULL), 19900);
 }
@@ -299,6 +340,33 @@ START_TEST(loops_come_and_go) {
 }
 END_TEST
 
+/* A call may be on its way to one that has left. */
+START_TEST(runtime_goes_when_its_guest_has_left) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  int i;
+
+  options.workers = 1;
+  for (i = 0; i < 100; i++) {
+    fluv_runtime_t* made;
+    fluv_remote_t* remotes[8];
+    int k;
+
+    ck_assert_err(fluv_runtime_new(&options, &made), 0);
+    ck_assert_err(fluv_runtime_join(made), 0);
+    test_turn(1); /* it is idle, as far as others know */
+    for (k = 0; k < 8; k++)
+      ck_assert_err(
+          fluv_runtime_spawn_remote(made, bump, (void*) 1, &remotes[k]),
+          0);
+    for (k = 0; k < 8; k++)
+      fluv_remote_free(remotes[k]);
+    ck_assert_err(fluv_runtime_leave(), 0);
+    fluv_runtime_free(made);
+    test_turn(1);
+  }
+}
+END_TEST
+
 START_TEST(nobody_joins_what_is_shut_down) {
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   ck_assert_err(fluv_runtime_join(rt), FLUV_ESTOPPED);
@@ -423,7 +491,8 @@ static int refused(void) {
     return 1;
   if (fluv_runtime_spawn_remote(rt, bump, NULL, NULL) != FLUV_EPERM)
     return 2;
-    /* A loop of the child's own works. */
+  fluv_runtime_free(rt); /* is the parent's */
+                         /* A loop of the child's own works. */
 #if defined(FLUV_TSAN) && FLUV_TSAN
   set_workers("1"); /* it allows the child no threads */
 #else
@@ -489,6 +558,7 @@ static Suite* member_suite(void) {
       the_main_thread_is_a_worker,
       threads_start_when_they_are_needed,
       run_ends_what_its_workers_do,
+      workers_clean_up_with_the_main_loop,
       each_run_has_its_own,
       without_memory_there_is_no_runtime,
       child_that_runs_its_parents_loop_is_told);
@@ -499,6 +569,7 @@ static Suite* member_suite(void) {
       host_spawns_outside_its_turns,
       what_a_leaver_has_queued_is_done_by_others,
       loops_come_and_go,
+      runtime_goes_when_its_guest_has_left,
       nobody_joins_what_is_shut_down,
       counters_tell_what_was_done,
       idle_workers_sleep,

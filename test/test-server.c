@@ -160,6 +160,25 @@ TEST_TASK(close_that_is_dropped_or_cancelled_goes_on) {
   return 0;
 }
 
+static int64_t close_it(fluv_stream_t* peer, void* arg) {
+  (void) arg;
+  fluv_await(fluv_close(peer));
+  atomic_fetch_add(&ended, 1);
+  return 0;
+}
+
+TEST_TASK(connection_may_close_its_stream) {
+  fluv_server_t* server = serve(close_it, NULL, NULL, false);
+  int fd = connect_to(server);
+
+  while (atomic_load(&ended) == 0)
+    fluv_yield();
+  io_recv_eof(fd);
+  close(fd);
+  ck_assert_err(fluv_await(fluv_server_close(server, 0)), 0);
+  return 0;
+}
+
 /* The token tells a connection that the server ends. */
 static int64_t until_told(fluv_stream_t* peer, void* arg) {
   fluv_server_t** server = arg;
@@ -361,6 +380,75 @@ START_TEST(close_races_with_connections) {
 }
 END_TEST
 
+/* They connect without end. */
+static atomic_bool enough;
+
+static void* knock_on(void* arg) {
+  while (!atomic_load(&enough))
+    knock(arg);
+  return NULL;
+}
+
+static int64_t hang_up(fluv_stream_t* peer, void* arg) {
+  (void) peer;
+  (void) arg;
+  return 0;
+}
+
+START_TEST(close_ends_while_clients_keep_coming) {
+  fluv_runtime_t* rt = make_runtime(_i);
+  fluv_server_t* server = serve(hang_up, NULL, rt, ways[_i].hand_over);
+  struct sockaddr_in to = { .sin_family = AF_INET };
+  pthread_t threads[CLIENTS];
+  char address[IO_ADDRESS];
+  int i;
+
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  to.sin_port = htons((uint16_t) atoi(strrchr(address, ':') + 1));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (i = 0; i < CLIENTS; i++)
+    pthread_create(&threads[i], NULL, knock_on, &to);
+  ck_assert_int_ge(test_run(close_task, server), 0);
+  atomic_store(&enough, true);
+  for (i = 0; i < CLIENTS; i++)
+    pthread_join(threads[i], NULL);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+/* Ends an hour after its worker wants it to. */
+static int64_t stay(fluv_stream_t* peer, void* arg) {
+  (void) peer;
+  (void) arg;
+  fluv_shield_begin(3600000);
+  fluv_await(fluv_sleep(3600000));
+  fluv_shield_end();
+  return 0;
+}
+
+START_TEST(close_does_not_wait_for_what_a_worker_left_behind) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_loop_options_t loop_options = FLUV_LOOP_OPTIONS_INIT;
+  fluv_runtime_t* rt;
+  fluv_server_t* server;
+  int fd;
+
+  loop_options.shutdown_ms = 10;
+  options.workers = 1;
+  options.loop = &loop_options;
+  ck_assert_err(fluv_runtime_new(&options, &rt), 0);
+  server = serve(stay, NULL, rt, false);
+  fd = connect_to(server);
+  while (fluv_server_count_connections(server, -1) == 0)
+    continue;
+  ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
+  ck_assert_int_ge(test_run(close_task, server), 0);
+  io_recv_eof(fd);
+  close(fd);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
 static void serve_and_close(void* arg) {
   fluv_server_t* server;
 
@@ -539,6 +627,7 @@ static Suite* server_suite(void) {
       grace_is_given_and_used_up,
       close_without_limit_waits_for_the_last,
       close_that_is_dropped_or_cancelled_goes_on,
+      connection_may_close_its_stream,
       connections_can_be_told_of_the_end,
       mistakes_are_errors);
 
@@ -546,8 +635,10 @@ static Suite* server_suite(void) {
   tcase_add_loop_test(tc, all_workers_serve, 0, all);
   tcase_add_loop_test(tc, runtime_may_end_before_the_server, 0, all);
   tcase_add_loop_test(tc, close_races_with_connections, 0, all);
+  tcase_add_loop_test(tc, close_ends_while_clients_keep_coming, 0, all);
   ADD(tc,
       handed_over_connections_are_spread_evenly,
+      close_does_not_wait_for_what_a_worker_left_behind,
       plain_thread_may_serve_and_close,
       port_of_another_server_is_taken,
       runtime_that_is_shut_down_serves_nobody);
