@@ -550,6 +550,25 @@ TEST_TASK(two_may_wait_for_the_signal) {
   return 0;
 }
 
+/* Who forks does not get the child's signals, and the child dies of its own. */
+TEST_TASK(child_has_signals_of_its_own) {
+  fluv_future_t* f = fluv_shutdown_signal();
+  pid_t child = fork();
+  int status;
+
+  if (child == 0) {
+    raise(SIGTERM);
+    _exit(0);
+  }
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert(WIFSIGNALED(status));
+  ck_assert_int_eq(WTERMSIG(status), SIGTERM);
+  io_turns(2);
+  ck_assert(!fluv_future_is_done(f));
+  fluv_drop(f);
+  return 0;
+}
+
 static int64_t interrupted_twice(void* arg) {
   (void) arg;
   fluv_start(fluv_shutdown_signal());
@@ -647,7 +666,8 @@ static Suite* server_suite(void) {
   ADD(tc,
       signals_are_waited_for_once,
       signal_that_is_not_wanted_any_more,
-      two_may_wait_for_the_signal);
+      two_may_wait_for_the_signal,
+      child_has_signals_of_its_own);
 
   tc = test_case(s, "plain", NULL, NULL);
   ADD(tc,

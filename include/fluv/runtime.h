@@ -15,7 +15,8 @@ typedef struct fluv_runtime_options {
   /** sizeof(fluv_runtime_options_t); set by the initialiser. */
   size_t size;
   /** Threads, at most 64; default FLUV_WORKERS of the environment or, without
-   *  it, the cores that this process may use. */
+   *  it, the cores that this process may use. A FLUV_WORKERS that is no such
+   *  number is an error, and said on stderr. */
   unsigned workers;
   /** Threads are called this and a number; default "fluv". At most 11
    *  characters count. */
@@ -114,7 +115,8 @@ unsigned fluv_runtime_count_workers(const fluv_runtime_t* runtime);
  * @param worker   Number, from 0.
  *
  * @return  Borrowed, until the runtime is freed; NULL if it could not be
- *          started, is shut down, or there is no such worker.
+ *          started, is shut down, or there is no such worker; in on_start also
+ *          of a worker that starts later.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

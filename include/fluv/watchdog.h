@@ -27,7 +27,8 @@ typedef struct fluv_stuck {
   size_t frame_count;
 } fluv_stuck_t;
 
-/** Called on the watchdog's thread. It must not wait for a loop. */
+/** Called on the watchdog's thread. It must not wait for a loop, nor attach or
+ * close one. */
 typedef void (*fluv_stuck_fn)(const fluv_stuck_t* stuck, void* arg);
 
 /**

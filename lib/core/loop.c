@@ -255,12 +255,10 @@ enum {
   CLOSE_ROUNDS = 16
 };
 
-static void drain_rest(fluv_loop_t* loop) {
+static void drain_rounds(fluv_loop_t* loop) {
   int round;
 
-  for (round = 0; round < CLOSE_ROUNDS &&
-                  (loop->task_count > 0 || loop->ready_head != NULL);
-       round++) {
+  for (round = 0; round < CLOSE_ROUNDS; round++) {
     fluv__turn_begin(loop);
     fluv__drain(loop);
   }
@@ -272,7 +270,8 @@ void fluv__loop_shut(fluv_loop_t* loop) {
   fluv__watchdog_end(loop);
   loop->winding_down = true;
   fluv__inbox_close(&loop->inbox);
-  drain_rest(loop);
+  if (loop->task_count > 0 || loop->ready_head != NULL)
+    drain_rounds(loop); /* what has just come */
   if (loop->jobs_left > 0)
     loop->report_jobs(loop, "the loop ends without");
   loop->closing = true;
@@ -302,7 +301,7 @@ int fluv_loop_close(void) {
     loop->sched->leave(loop); /* it shall not take what others have */
   loop->winding_down = true;
   fluv__loop_cancel_tasks(loop);
-  drain_rest(loop);
+  drain_rounds(loop);
   if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0) {
     loop->winding_down = false;
     return FLUV_EBUSY;

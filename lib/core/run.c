@@ -155,21 +155,26 @@ static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
   fluv__report_tasks(loop, "the program ends without");
 }
 
-/* Close what is left, and let libuv have done with it. */
-static void close_down(fluv_loop_t* loop) {
-  uv_loop_t* uv = loop->uv;
-
+static void abandon_handles(fluv_loop_t* loop) {
   while (!fluv__list_is_empty(&loop->handles)) {
     fluv__handle_t* handle =
         fluv__container_of(loop->handles.next, fluv__handle_t, link);
 
     handle->abandon(handle);
   }
+}
+
+/* Close what is left, and let libuv have done with it. */
+static void close_down(fluv_loop_t* loop) {
+  uv_loop_t* uv = loop->uv;
+
+  abandon_handles(loop);
   /* libuv's callbacks may still end futures: the loop's memory stays until
    * the last, as if there were one handle more. Requests end by themselves;
    * handles of the program's own are not waited for. */
   loop->open_handles++;
   fluv__loop_shut(loop);
+  abandon_handles(loop); /* of tasks that came at the last moment */
   while (loop->open_handles > 1 || uv->active_reqs.count > 0)
     if (uv_run(uv, UV_RUN_ONCE) == 0)
       break;

@@ -16,7 +16,7 @@
 #endif
 #if FLUV_TSAN
 # include <sanitizer/tsan_interface.h>
-void __tsan_func_exit(void);
+void __tsan_func_exit(void*); /* it takes no notice of what it is given */
 #endif
 
 #if defined(FLUV_SWITCH_UCONTEXT)
@@ -50,7 +50,8 @@ FLUV__NO_ASAN static inline void fluv__switch_stack(void** save,
 #endif
 #if FLUV_TSAN
   if (dying)
-    __tsan_func_exit(); /* of the stack's first function, which never returns */
+    __tsan_func_exit(
+        NULL); /* of the stack's first function, which never returns */
   __tsan_switch_to_fiber(to->fiber, 0);
 #endif
   fluv__switch(save, to_sp);

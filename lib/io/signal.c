@@ -27,6 +27,24 @@ typedef struct signal_op {
 
 static const int signums[SIGNALS] = { SIGINT, SIGTERM };
 
+/* Operations that wait, in the whole process. */
+static fluv__atomic_uint_t waiting;
+
+/* In a child of fork(2), libuv's handler would tell the parent of the child's
+ * signals. */
+static void forget_in_child(void) {
+  int i;
+
+  if (atomic_exchange(&waiting, 0) == 0)
+    return;
+  for (i = 0; i < SIGNALS; i++)
+    signal(signums[i], SIG_DFL);
+}
+
+static void add_fork_handler(void) {
+  (void) pthread_atfork(NULL, NULL, forget_in_child);
+}
+
 static void on_close(uv_handle_t* handle) {
   handles_t* handles = handle->data;
 
@@ -50,6 +68,7 @@ static void signal_end(signal_op_t* op, int64_t result) {
   handles_t* handles = op->handles;
 
   op->handles = NULL;
+  atomic_fetch_sub(&waiting, 1);
   if (handles != NULL)
     handles_close(handles);
   fluv__complete(&op->base, result);
@@ -89,10 +108,13 @@ static int watch(signal_op_t* op) {
 fluv_future_t* fluv_shutdown_signal_loc(const fluv_loc_t* loc) {
   signal_op_t* op =
       (signal_op_t*) fluv__future_new(&signal_ops, sizeof(signal_op_t), loc);
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   int err = FLUV_ENOMEM;
 
   if (op == NULL)
     return fluv__future_none();
+  pthread_once(&once, add_fork_handler);
+  atomic_fetch_add(&waiting, 1);
   op->base.state = FLUV__PENDING;
   op->handles = fluv__calloc(1, sizeof(*op->handles));
   if (op->handles != NULL)

@@ -32,8 +32,12 @@ static unsigned count_workers(unsigned asked) {
 
   if (n == 0 && text != NULL && *text != '\0') {
     n = strtoul(text, &end, 10);
-    if (*end != '\0' || n == 0)
+    if (*end != '\0' || n == 0 || n > FLUV__MOST_WORKERS) {
+      fluv__warn("FLUV_WORKERS is \"%s\", not a number from 1 to %d",
+                 text,
+                 FLUV__MOST_WORKERS);
       return 0;
+    }
   }
   if (n == 0) {
     n = count_cores();
@@ -261,9 +265,14 @@ unsigned fluv_runtime_count_workers(const fluv_runtime_t* rt) {
 }
 
 fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* rt, unsigned worker) {
+  fluv_loop_t* loop;
+
   if (worker >= rt->count || fluv_runtime_start(rt) != 0)
     return NULL;
-  return rt->member[worker].loop;
+  pthread_mutex_lock(&rt->lock);
+  loop = rt->member[worker].loop;
+  pthread_mutex_unlock(&rt->lock);
+  return loop;
 }
 
 static void end_default(void) {
