@@ -3,7 +3,12 @@
 #include "fluv-test-jobs.h"
 
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/jobs.h"
 
 /* Cancel. */
 
@@ -271,6 +276,49 @@ START_TEST(run_leaves_a_job_that_a_stubborn_task_waits_for) {
 }
 END_TEST
 
+#ifdef HAVE_ON_EXIT
+
+static int64_t never_return(void* arg) {
+  sem_post(arg);
+  while (pause() != 0)
+    continue;
+  return 0;
+}
+
+static int64_t abandon_it(void* arg) {
+  fluv_future_t* f = fluv_spawn_blocking(never_return, arg);
+
+  gate_wait(arg);
+  fluv_drop(f);
+  return 0;
+}
+
+static void exit_with_a_job(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  sem_t begun;
+
+  (void) arg;
+  fluv__jobs_patience = 20 * UINT64_C(1000000);
+  options.shutdown_ms = 5;
+  sem_init(&begun, 0, 0);
+  ck_assert_err(fluv_run(abandon_it, &begun, &options), 0);
+  exit(7);
+}
+
+START_TEST(exit_does_not_wait_for_ever_for_an_abandoned_job) {
+  int status;
+  char* text = test_stderr_of(exit_with_a_job, NULL, &status);
+
+  ck_assert(WIFEXITED(status));
+  ck_assert_int_eq(WEXITSTATUS(status), 7);
+  ck_assert_has(text, "the process ends without blocking job");
+  ck_assert_has(text, "abandon_it");
+  free(text);
+}
+END_TEST
+
+#endif
+
 static int64_t end_when_cancelled(void* arg) {
   gate_t* g = arg;
 
@@ -336,6 +384,9 @@ static Suite* blocking_cancel_suite(void) {
       run_leaves_a_job_that_does_not_end_in_time_and_names_it,
       run_leaves_a_job_that_a_stubborn_task_waits_for,
       run_waits_for_jobs_that_end_in_time);
+#ifdef HAVE_ON_EXIT
+  ADD(tc, exit_does_not_wait_for_ever_for_an_abandoned_job);
+#endif
   return s;
 }
 

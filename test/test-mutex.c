@@ -254,6 +254,44 @@ TEST_TASK(rwlock_downgrades_and_knows_its_writer) {
   return 0;
 }
 
+#ifdef FLUV_DEBUG
+
+/* Who reads and would wait for himself. */
+TEST_TASK(rwlock_knows_its_readers) {
+  fluv_future_t* writer;
+
+  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), 0);
+  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), 0);
+  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
+  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), FLUV_EDEADLK);
+  writer = fluv_spawn(write_and_note, TEXT("W"));
+  fluv_yield();
+  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), FLUV_EDEADLK);
+  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
+  ck_assert_err(fluv_await(writer), 0);
+  ck_assert_trace("W");
+
+  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), 0);
+  ck_assert_err(fluv_rwlock_downgrade(lock), 0);
+  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), FLUV_EDEADLK);
+  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
+  return 0;
+}
+
+static void read_and_write(void* arg) {
+  (void) arg;
+  ck_assert_err(fluv_rwlock_read_blocking(lock, 0), 0);
+  ck_assert_err(fluv_rwlock_write_blocking(lock, FLUV_FOREVER), FLUV_EDEADLK);
+  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
+}
+
+START_TEST(rwlock_knows_threads_that_read) {
+  test_on_thread(read_and_write, NULL);
+}
+END_TEST
+
+#endif
+
 static void* rwlock_on_thread(void* arg) {
   long seen;
   int i;
@@ -497,6 +535,9 @@ static Suite* mutex_suite(void) {
       rwlock_goes_on_when_a_writer_gives_up,
       rwlock_downgrades_and_knows_its_writer,
       rwlock_across_threads);
+#ifdef FLUV_DEBUG
+  ADD(tc, rwlock_knows_its_readers, rwlock_knows_threads_that_read);
+#endif
   tc = test_case(s, "semaphore", setup, teardown);
   ADD(tc,
       semaphore_does_not_starve_big_requests,

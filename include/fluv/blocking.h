@@ -57,8 +57,9 @@ typedef struct fluv_blocking_options {
  *          that has returned. A job that is queued never runs.
  *          One that runs is abandoned: fluv_blocking_is_cancelled() tells it,
  *          and its result is dropped. fluv_run() waits for those it leaves
- *          behind until its time for shutdown is over, and then names them;
- *          but libuv has the process wait for its pool in exit().
+ *          behind until its time for shutdown is over, and then names them.
+ *          exit() waits for abandoned ones for a second at its very end, since
+ *          libuv then joins its pool, and ends the process without the rest.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD

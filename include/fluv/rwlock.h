@@ -44,8 +44,9 @@ void fluv_rwlock_free(fluv_rwlock_t* lock);
  *
  * @return  Future, never NULL, with the value 0. Give it back with
  *          fluv_rwlock_unlock_read().
- * @errors  FLUV_EDEADLK  this task holds it for writing; both places are named
- *            on stderr.
+ * @errors  FLUV_EDEADLK  this task holds it for writing or, in debug builds,
+ *            reads already and would wait behind a writer who waits for that;
+ *            both places are named on stderr.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Loses the place in the line; the lock is not taken.
  * @since   0.1
@@ -112,8 +113,8 @@ int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
  *
  * @return  Future, never NULL, with the value 0. Give it back with
  *          fluv_rwlock_unlock_write().
- * @errors  FLUV_EDEADLK  this task holds it for writing; both places are named
- *            on stderr.
+ * @errors  FLUV_EDEADLK  this task holds it for writing or, in debug builds,
+ *            for reading; both places are named on stderr.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Loses the place in the line; the lock is not taken.
  * @since   0.1

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "runtime/monitor.h"
@@ -149,6 +150,17 @@ static void forget(void) {
   pool.watched = pool.watch.listed = false;
 }
 
+#ifdef HAVE_ON_EXIT
+
+static int exit_status;
+
+static void keep_status(int status, void* arg) {
+  (void) arg;
+  exit_status = status;
+}
+
+#endif
+
 /* Under the lock: make the pool ready for the first job. */
 static int open_pool(void) {
   static bool registered;
@@ -175,8 +187,12 @@ static int open_pool(void) {
   for (pool.spare_count = 0; pool.spare_count < count;)
     on_ended(&gear->runners[pool.spare_count].req, 0);
   fluv__list_init(&pool.queue);
-  if (!registered)
+  if (!registered) {
     pthread_atfork(NULL, NULL, forget);
+#ifdef HAVE_ON_EXIT
+    (void) on_exit(keep_status, NULL);
+#endif
+  }
   registered = true;
   pool.open = true;
   return 0;
@@ -456,6 +472,39 @@ void fluv__jobs_report(const fluv_loop_t* loop, const char* why) {
   pthread_mutex_unlock(&pool.lock);
   print_running(named, count, why);
 }
+
+#ifdef HAVE_ON_EXIT
+
+static size_t count_abandoned(void) {
+  size_t count;
+
+  pthread_mutex_lock(&pool.lock);
+  count = pool.open ? pool.abandoned : 0;
+  pthread_mutex_unlock(&pool.lock);
+  return count;
+}
+
+/* At the end of exit(), when all else has been done, libuv joins its pool. What
+ * nobody waits for any more is given a while, and then not waited for. */
+static void __attribute__((destructor)) leave_abandoned(void) {
+  const struct timespec pause = { 0, 5 * (long) NS_PER_MS };
+  uint64_t end = coarse_now() + fluv__jobs_patience;
+  named_t named[MOST_NAMED];
+  size_t count;
+
+  while (count_abandoned() > 0 && coarse_now() < end)
+    nanosleep(&pause, NULL);
+  if (count_abandoned() == 0)
+    return;
+  pthread_mutex_lock(&pool.lock);
+  count = find_running(NULL, named);
+  pthread_mutex_unlock(&pool.lock);
+  print_running(named, count, "the process ends without");
+  fflush(NULL);
+  _exit(exit_status);
+}
+
+#endif
 
 void fluv_blocking_set_limit(size_t most) {
   pthread_mutex_lock(&pool.lock);

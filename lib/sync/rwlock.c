@@ -5,11 +5,16 @@
  * on: a writer while somebody holds it, a reader while somebody writes. Nobody
  * overtakes the line. A lock on its way to a writer has `writing` set, but no
  * holder until it arrives.
+ *
+ * Who reads is known in debug builds only: there somebody who reads and would
+ * wait for himself to have done so gets an error.
  */
 #include "core/hold.h"
 #include "sync/wait.h"
 
 #define LOCKED_TWICE "an rwlock is asked for by whoever holds it for writing"
+#define WAITS_FOR_ITSELF                                                       \
+ "an rwlock is asked for by whoever reads it, and waits for that"
 
 enum {
   READ, /* wait.n */
@@ -22,6 +27,9 @@ struct fluv_rwlock {
   size_t readers;
   bool writing;
   fluv__hold_t hold; /* the writer's */
+#if FLUV_DEBUG
+  fluv__list_t reads;
+#endif
 };
 
 typedef struct rwlock_op {
@@ -29,6 +37,100 @@ typedef struct rwlock_op {
   fluv_rwlock_t* lock;
   fluv__hold_t asks; /* while in line: the task */
 } rwlock_op_t;
+
+#if FLUV_DEBUG
+
+/* Somebody who reads. A task by its number, for it may be gone. */
+typedef struct read_record {
+  fluv__list_t link; /* in lock->reads */
+  fluv_loop_t* loop; /* NULL: a thread's, outside tasks */
+  uint64_t task;
+  pthread_t thread;
+  const fluv_loc_t* loc;
+} read_record_t;
+
+static void reads_init(fluv_rwlock_t* lock) {
+  fluv__list_init(&lock->reads);
+}
+
+/* Under the guard. Without memory it goes unrecorded. */
+static void read_begins(fluv_rwlock_t* lock,
+                        const fluv__task_t* task,
+                        const fluv_loc_t* loc) {
+  read_record_t* record = fluv__calloc(1, sizeof(*record));
+
+  if (record == NULL)
+    return;
+  record->loop = task != NULL ? task->base.loop : NULL;
+  record->task = task != NULL ? task->base.id : 0;
+  record->thread = pthread_self();
+  record->loc = loc;
+  fluv__list_append(&lock->reads, &record->link);
+}
+
+/* Under the guard: the record of a task or, if that is NULL, of this thread. */
+static read_record_t* find_read(fluv_rwlock_t* lock, const fluv__task_t* task) {
+  fluv__list_t* it;
+
+  fluv__list_foreach (it, &lock->reads) {
+    read_record_t* record = fluv__container_of(it, read_record_t, link);
+
+    if (task != NULL
+            ? record->loop == task->base.loop && record->task == task->base.id
+            : record->loop == NULL &&
+                  pthread_equal(record->thread, pthread_self()))
+      return record;
+  }
+  return NULL;
+}
+
+/* Under the guard. One may unlock what another has locked. */
+static void read_ends(fluv_rwlock_t* lock) {
+  read_record_t* record = find_read(lock, fluv__hold_self());
+
+  if (record == NULL && !fluv__list_is_empty(&lock->reads))
+    record = fluv__container_of(lock->reads.next, read_record_t, link);
+  if (record == NULL)
+    return;
+  fluv__list_remove(&record->link);
+  fluv__free(record);
+}
+
+/* Under the guard, of one who would have to wait: where does he read already?
+ * NULL: he does not. */
+static const fluv_loc_t* reads_since(fluv_rwlock_t* lock,
+                                     const fluv__task_t* task) {
+  const read_record_t* record = find_read(lock, task);
+
+  return record != NULL ? record->loc : NULL;
+}
+
+#else
+
+static void reads_init(fluv_rwlock_t* lock) {
+  (void) lock;
+}
+
+static void read_begins(fluv_rwlock_t* lock,
+                        const fluv__task_t* task,
+                        const fluv_loc_t* loc) {
+  (void) lock;
+  (void) task;
+  (void) loc;
+}
+
+static void read_ends(fluv_rwlock_t* lock) {
+  (void) lock;
+}
+
+static const fluv_loc_t* reads_since(fluv_rwlock_t* lock,
+                                     const fluv__task_t* task) {
+  (void) lock;
+  (void) task;
+  return NULL;
+}
+
+#endif
 
 /* Under the guard. */
 static bool is_free(const fluv_rwlock_t* lock, size_t mode) {
@@ -69,6 +171,8 @@ static int take(fluv_rwlock_t* lock,
     count_in(lock, mode);
     if (mode == WRITE)
       fluv__hold_begin(&lock->hold, task, loc);
+    else
+      read_begins(lock, task, loc);
     return 0;
   }
   if (lock->writing && fluv__hold_is_by(&lock->hold, task))
@@ -92,6 +196,8 @@ static void rwlock_arrive(fluv__inbox_node_t* node) {
     count_out(lock, op->sync.wait.n, &wakes);
   } else if (op->sync.wait.n == WRITE) {
     fluv__hold_begin(&lock->hold, task, op->sync.base.loc);
+  } else {
+    read_begins(lock, task, op->sync.base.loc);
   }
   fluv__guard_unlock(&lock->guard);
   fluv__wakes_send(&wakes);
@@ -109,6 +215,7 @@ static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
   rwlock_op_t* op = (rwlock_op_t*) f;
   fluv_rwlock_t* lock = op->lock;
   fluv__task_t* task = f->loop->current;
+  const char* what = LOCKED_TWICE;
   const fluv_loc_t* held = NULL;
   int err;
 
@@ -116,6 +223,11 @@ static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
   err = take(lock, op->sync.wait.n, task, f->loc);
   if (fluv__unlikely(err != 0)) {
     held = lock->hold.loc;
+    if (err == FLUV_EAGAIN && task != NULL && reads_since(lock, task) != NULL) {
+      held = reads_since(lock, task);
+      what = WAITS_FOR_ITSELF;
+      err = FLUV_EDEADLK;
+    }
     if (err == FLUV_EAGAIN && fluv__hold_is_cycle(&lock->hold, task, f->loc))
       err = FLUV_EDEADLK;
     if (err == FLUV_EAGAIN)
@@ -123,7 +235,7 @@ static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
   }
   fluv__guard_unlock(&lock->guard);
   if (err == FLUV_EDEADLK)
-    fluv__hold_complain(held, f->loc, LOCKED_TWICE);
+    fluv__hold_complain(held, f->loc, what);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
 }
@@ -131,7 +243,8 @@ static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
 static void read_start(fluv_future_t* f) {
   fluv_rwlock_t* lock = ((rwlock_op_t*) f)->lock;
 
-  if (fluv__likely(fluv__guard_enter_home(&lock->guard, f->loop))) {
+  if (!FLUV_DEBUG &&
+      fluv__likely(fluv__guard_enter_home(&lock->guard, f->loop))) {
     if (fluv__likely(!lock->writing && fluv__list_is_empty(&lock->line))) {
       lock->readers++;
       fluv__guard_leave_home(&lock->guard);
@@ -196,6 +309,7 @@ int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
   fluv__guard_init(&lock->guard);
   fluv__list_init(&lock->line);
   lock->hold.kind = "rwlock";
+  reads_init(lock);
   *out_lock = lock;
   return 0;
 }
@@ -273,6 +387,8 @@ static int end_blocking(fluv_rwlock_t* lock,
     serve(lock, &wakes);
   else if (mode == WRITE)
     fluv__hold_begin(&lock->hold, NULL, loc);
+  else
+    read_begins(lock, NULL, loc);
   fluv__guard_unlock(&lock->guard);
   fluv__wakes_send(&wakes);
   return err;
@@ -282,6 +398,7 @@ static int take_blocking(fluv_rwlock_t* lock,
                          size_t mode,
                          uint64_t timeout_ms,
                          const fluv_loc_t* loc) {
+  const char* what = LOCKED_TWICE;
   const fluv_loc_t* held;
   fluv__parked_t parked;
   int err = fluv__may_block();
@@ -291,13 +408,18 @@ static int take_blocking(fluv_rwlock_t* lock,
   fluv__guard_lock(&lock->guard);
   err = take(lock, mode, NULL, loc);
   held = lock->hold.loc;
+  if (err == FLUV_EAGAIN && reads_since(lock, NULL) != NULL) {
+    held = reads_since(lock, NULL);
+    what = WAITS_FOR_ITSELF;
+    err = FLUV_EDEADLK;
+  }
   if (err == FLUV_EAGAIN) {
     parked.wait.n = mode;
     fluv__park_join(&parked, &lock->line);
   }
   fluv__guard_unlock(&lock->guard);
   if (err == FLUV_EDEADLK)
-    fluv__hold_complain(held, loc, LOCKED_TWICE);
+    fluv__hold_complain(held, loc, what);
   if (err != FLUV_EAGAIN)
     return err;
   err = (int) fluv__park(&parked, &lock->guard, timeout_ms);
@@ -324,8 +446,10 @@ static FLUV__NOINLINE int unlock_read_slowly(fluv_rwlock_t* lock,
   fluv__wakes_init(&wakes);
   fluv__guard_lock(&lock->guard);
   held = lock->readers > 0;
-  if (fluv__likely(held))
+  if (fluv__likely(held)) {
+    read_ends(lock);
     count_out(lock, READ, &wakes);
+  }
   fluv__guard_unlock(&lock->guard);
   fluv__wakes_send(&wakes);
   if (fluv__likely(held))
@@ -335,7 +459,8 @@ static FLUV__NOINLINE int unlock_read_slowly(fluv_rwlock_t* lock,
 }
 
 int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
-  if (fluv__likely(fluv__guard_enter_home(&lock->guard, fluv__loop))) {
+  if (!FLUV_DEBUG &&
+      fluv__likely(fluv__guard_enter_home(&lock->guard, fluv__loop))) {
     if (fluv__likely(lock->readers > 0 && fluv__list_is_empty(&lock->line))) {
       lock->readers--;
       fluv__guard_leave_home(&lock->guard);
@@ -357,7 +482,10 @@ static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
   allowed = lock->writing && fluv__hold_is_by(&lock->hold, fluv__hold_self());
   if (fluv__likely(allowed)) {
     fluv__hold_end(&lock->hold);
-    lock->readers += read ? 1 : 0;
+    if (read) {
+      lock->readers++;
+      read_begins(lock, fluv__hold_self(), loc);
+    }
     count_out(lock, WRITE, &wakes);
   } else {
     held = lock->hold.loc;
