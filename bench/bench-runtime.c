@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Handing work to another thread's loop, and sharing it between workers. */
 #include <pthread.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <uv.h>
 
 #include "bench.h"
@@ -102,6 +104,32 @@ static void run_steal(double* values) {
   fluv_runtime_free(rt);
 }
 
+static void sleep_ms(long ms) {
+  const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+  nanosleep(&t, NULL);
+}
+
+/* What a runtime costs that has been busy and has nothing to do any more. */
+static void run_idle(double* values) {
+  fluv_runtime_t* rt = runtime_of(WORKERS);
+  struct rusage before;
+  struct rusage after;
+  clock_t cpu;
+  uint64_t count = 0;
+
+  wait_for(fluv_runtime_get_loop(rt, 0), &count);
+  wait_for(fluv_runtime_get_loop(rt, 1), &count);
+  sleep_ms(500);
+  cpu = clock();
+  getrusage(RUSAGE_SELF, &before);
+  sleep_ms(2000);
+  getrusage(RUSAGE_SELF, &after);
+  values[0] = (double) (clock() - cpu) / CLOCKS_PER_SEC / 2 * 1000000;
+  values[1] = (double) (after.ru_nvcsw - before.ru_nvcsw - 1) / 2;
+  fluv_runtime_free(rt);
+}
+
 const bench_t bench_runtime_table[] = {
   { BENCH_PLAIN,
     false,
@@ -109,5 +137,10 @@ const bench_t bench_runtime_table[] = {
     { { "handoff", "ns" }, { "remote_spawn", "ns" } },
     0 },
   { BENCH_PLAIN, false, run_steal, { { "steal", "x" } }, 0 },
+  { BENCH_PLAIN,
+    false,
+    run_idle,
+    { { "idle_cpu", "us/s" }, { "idle_sleeps", "1/s" } },
+    0 },
   { 0 },
 };
