@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Drives the sample server: curl gets its answers, also on one connection kept
-# alive, a request that is under way at SIGINT is answered, an idle connection
-# does not keep the server, and a second SIGINT ends the process.
+# alive, a request that is under way at SIGINT is answered, wrk is, an idle
+# connection does not keep the server, and a second SIGINT ends the process.
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/../test/tap.sh"
 
@@ -78,6 +78,20 @@ if have curl; then
 else
   tap_skip 'curl is answered' 'no curl'
   stop 'SIGINT ends it' 'ended; connections cut off: 0'
+fi
+
+# Forty connections kept alive, as fast as it goes, on both workers.
+if have wrk; then
+  start
+  timeout 60 wrk -t 2 -c 40 -d 1 "http://127.0.0.1:$port/" >"$tap_dir/wrk" 2>&1
+  {
+    grep -e 'Socket errors' -e 'Non-2xx' "$tap_dir/wrk"
+    grep -q '[1-9][0-9]* requests in' "$tap_dir/wrk" || cat "$tap_dir/wrk"
+  } >"$tap_dir/bad"
+  tap_empty 'wrk gets nothing but answers' "$tap_dir/bad"
+  stop 'and is not in the way of the end' 'ended; connections cut off: 0'
+else
+  tap_skip 'wrk gets nothing but answers' 'no wrk'
 fi
 
 # One that neither asks nor goes.
