@@ -50,6 +50,7 @@ bool fluv__channel_grow(fluv__channel_t* ch, size_t n) {
   fluv__free(ch->slots);
   ch->slots = to;
   ch->mask = slots - 1;
+  ch->limit = slots < ch->capacity ? slots : ch->capacity;
   ch->head = 0;
   if (ch->capacity == FLUV_UNBOUNDED && ch->mask >= LARGE_RING)
     ch->at_empty = true;
@@ -70,6 +71,7 @@ void fluv__channel_emptied(fluv__channel_t* ch, fluv__wakes_t* wakes) {
     fluv__free(ch->slots);
     ch->slots = NULL;
     ch->mask = 0;
+    ch->limit = 0;
     ch->at_empty = ch->closed || ch->senders == 0;
   }
   fluv__channel_look_ended(ch, wakes);

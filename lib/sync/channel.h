@@ -41,6 +41,7 @@ typedef struct fluv__channel {
   char* slots;
   size_t item_size;
   size_t mask;          /* slots - 1; slots are a power of two */
+  size_t limit;         /* the lower of slots, 0 without memory, and capacity */
   size_t head;          /* counts on; & mask: the oldest message */
   size_t length;        /* messages */
   size_t used;          /* messages and promised places */

@@ -98,7 +98,7 @@ static void send_start(fluv_future_t* f) {
   fluv__channel_t* ch = op->ch;
 
   if (fluv__likely(fluv__guard_enter_home(&ch->guard, f->loop))) {
-    if (fluv__likely(ch->used < ch->capacity && ch->used <= ch->mask &&
+    if (fluv__likely(ch->used < ch->limit &&
                      fluv__list_is_empty(&ch->tx_line) && !ch->closed)) {
       if (fluv__likely(fluv__list_is_empty(&ch->rx_line))) {
         fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
