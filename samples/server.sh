@@ -38,7 +38,7 @@ stop() {
 
 # Ask for what takes half a second, and return in the middle of it: the head
 # of the answer is there, its body not yet. Sets curl.
-ask_slowly() {
+ask_slow() {
   timeout 60 curl -sSv "http://127.0.0.1:$port/slow" \
     >"$tap_dir/slow" 2>"$tap_dir/trace" &
   curl=$!
@@ -70,7 +70,7 @@ if have curl; then
   printf 'hello\nhello\nhello\n' | diff -u - "$tap_dir/got" >"$tap_dir/bad"
   tap_empty 'three requests of curl are answered' "$tap_dir/bad"
 
-  ask_slowly
+  ask_slow
   stop 'SIGINT ends it, and cuts off nobody' 'ended; connections cut off: 0'
   wait $curl
   echo hello | diff -u - "$tap_dir/slow" >"$tap_dir/bad"
@@ -112,7 +112,7 @@ fi
 # A request that takes longer than the patience of who asks twice.
 if have curl; then
   start
-  ask_slowly
+  ask_slow
   kill -INT $server
   while kill -INT $server 2>/dev/null; do
     sleep 0.01

@@ -298,7 +298,7 @@ static void exit_with_a_job(void* arg) {
   sem_t begun;
 
   (void) arg;
-  fluv__jobs_patience = 20 * UINT64_C(1000000);
+  fluv__jobs_starvation = 20 * UINT64_C(1000000);
   options.shutdown_ms = 5;
   sem_init(&begun, 0, 0);
   ck_assert_err(fluv_run(abandon_it, &begun, &options), 0);

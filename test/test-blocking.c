@@ -314,7 +314,7 @@ START_TEST(full_pool_is_reported_once_an_episode_with_the_names) {
   int fd;
   int i;
 
-  fluv__jobs_patience = 5000000;
+  fluv__jobs_starvation = 5000000;
   fd = catch_stderr();
   for (i = 0; i < 2; i++) {
     fluv_future_t* f;

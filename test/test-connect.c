@@ -648,7 +648,7 @@ TEST_TASK(sleep_wins_against_a_connect) {
   return 0;
 }
 
-static int64_t look_up_slowly(void* arg) {
+static int64_t look_up_slow(void* arg) {
   fluv_stream_t* stream = NULL;
 
   (void) arg;
@@ -657,7 +657,7 @@ static int64_t look_up_slowly(void* arg) {
 
 /* The loop is closed while the look-up is still on its thread. */
 START_TEST(loop_can_be_closed_under_a_look_up) {
-  fluv_future_t* task = fluv_spawn(look_up_slowly, NULL);
+  fluv_future_t* task = fluv_spawn(look_up_slow, NULL);
   int err;
 
   while (atomic_load(&lookups) == 0)

@@ -415,7 +415,7 @@ END_TEST
 /* Idle. */
 
 enum {
-  MOST_LOOKS = 200
+  MAX_LOOKS = 200
 };
 
 /* How often threads of workers have gone to sleep so far. */
@@ -467,7 +467,7 @@ START_TEST(idle_workers_sleep) {
   ck_assert_err(fluv_runtime_new(&options, &four), 0);
   for (i = 0; i < 100; i++)
     ck_assert_err(fluv_block_on(fluv_runtime_spawn(four, bump, NULL)), 0);
-  for (i = 0; i < MOST_LOOKS; i++) {
+  for (i = 0; i < MAX_LOOKS; i++) {
     sleeps = count_sleeps();
     busy = clock();
     pause_10_ms();
@@ -475,7 +475,7 @@ START_TEST(idle_workers_sleep) {
       break;
   }
   ck_assert_int_gt(sleeps, 0);
-  ck_assert_int_lt(i, MOST_LOOKS);
+  ck_assert_int_lt(i, MAX_LOOKS);
   fluv_runtime_free(four);
 }
 END_TEST

@@ -49,7 +49,7 @@ START_TEST(run_returns_what_the_task_returns) {
 }
 END_TEST
 
-static int64_t clean_up_slowly(void* arg) {
+static int64_t clean_up_slow(void* arg) {
   ck_assert_err(fluv_await(fluv_never()), FLUV_ECANCELED);
   ck_assert_err(fluv_shield_begin(100), 0);
   ck_assert_err(fluv_await(fluv_sleep(2)), 0);
@@ -58,7 +58,7 @@ static int64_t clean_up_slowly(void* arg) {
 }
 
 static int64_t leave_others_behind(void* arg) {
-  fluv_detach(fluv_spawn(clean_up_slowly, arg));
+  fluv_detach(fluv_spawn(clean_up_slow, arg));
   fluv_detach(fluv_spawn(wait_forever, NULL));
   fluv_await(fluv_sleep(1));
   return 3;
@@ -472,7 +472,7 @@ static int64_t leave_a_closer_behind(void* arg) {
 
   uv_check_init(uv, &host_check);
   uv_check_start(&host_check, close_in_each_iteration);
-  fluv_detach(fluv_spawn(clean_up_slowly, arg));
+  fluv_detach(fluv_spawn(clean_up_slow, arg));
   fluv_yield();
   return 3;
 }
@@ -544,7 +544,7 @@ static int64_t leave_a_stubborn_task_alive(void* arg) {
    * two of libuv's milliseconds. */
   ck_assert_err(fluv_promise_new((fluv_promise_t**) arg, &f), 0);
   fluv_detach(fluv_spawn(stubborn, &f));
-  fluv_detach(fluv_spawn(clean_up_slowly, &cleaned));
+  fluv_detach(fluv_spawn(clean_up_slow, &cleaned));
   return fluv_yield();
 }
 

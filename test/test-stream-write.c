@@ -66,7 +66,7 @@ typedef struct transfer {
 } transfer_t;
 
 /* Reads in odd pieces, and lets the loop turn from time to time. */
-static int64_t read_slowly(void* arg) {
+static int64_t read_slow(void* arg) {
   transfer_t* in = arg;
   char* bytes = malloc(in->len + 1);
   size_t have = 0;
@@ -108,7 +108,7 @@ TEST_TASK(large_write_waits_for_a_slow_reader) {
 
   io_streams_open(&out.stream, &in.stream);
   both[0] = fluv_spawn(write_at_once, &out);
-  both[1] = fluv_spawn(read_slowly, &in);
+  both[1] = fluv_spawn(read_slow, &in);
   ck_assert_err(fluv_await(fluv_join_all(both, 2, results)), 0);
   ck_assert_err(results[0], 8 << 20);
   ck_assert_err(results[1], 8 << 20);
@@ -135,8 +135,8 @@ TEST_TASK(both_directions_flow_at_once) {
 
     all[0] = fluv_spawn(write_at_once, &jobs[0]);
     all[1] = fluv_spawn(write_at_once, &jobs[1]);
-    all[2] = fluv_spawn(read_slowly, &jobs[2]);
-    all[3] = fluv_spawn(read_slowly, &jobs[3]);
+    all[2] = fluv_spawn(read_slow, &jobs[2]);
+    all[3] = fluv_spawn(read_slow, &jobs[3]);
     ck_assert_err(fluv_await(fluv_join_all(all, 4, NULL)), 0);
   }
   ck_assert_err(fluv_await(fluv_close(a)), 0);

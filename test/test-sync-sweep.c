@@ -162,7 +162,7 @@ static const scenario_t scenarios[] = {
 
 enum {
   SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]),
-  MOST_STEPS = 60
+  MAX_STEPS = 60
 };
 
 /* Whether the task was still there to be cancelled after `steps`. */
@@ -192,7 +192,7 @@ static int64_t sweep(void* arg) {
   int steps = 0;
 
   /* One that waits for its partner for ever ends with the bound. */
-  while (steps < MOST_STEPS && run_once(s, steps))
+  while (steps < MAX_STEPS && run_once(s, steps))
     steps++;
   ck_assert_int_gt(steps, 1);
   return 0;

@@ -14,7 +14,7 @@ enum {
   LIMIT_MS = 20,
   /* For those that are not to be reported even if the machine is slow. */
   LONG_LIMIT_MS = 200,
-  MOST_FRAMES = 64
+  MAX_FRAMES = 64
 };
 
 /* TSan keeps signals back while a task is in a system call. */
@@ -28,7 +28,7 @@ enum {
 static struct {
   fluv_stuck_t stuck;
   char task[64];
-  void* frames[MOST_FRAMES];
+  void* frames[MAX_FRAMES];
 } told;
 static atomic_int told_count;
 static atomic_int wake_fd = -1; /* the hook writes a byte there */
@@ -42,7 +42,7 @@ static void on_stuck(const fluv_stuck_t* stuck, void* arg) {
            sizeof(told.task),
            "%s",
            stuck->task != NULL ? stuck->task : "(none)");
-  for (i = 0; i < stuck->frame_count && i < MOST_FRAMES; i++)
+  for (i = 0; i < stuck->frame_count && i < MAX_FRAMES; i++)
     told.frames[i] = stuck->frames[i];
   atomic_fetch_add(&told_count, 1);
   if (wake_fd >= 0)

@@ -4,8 +4,8 @@
  *
  * Modelled step by step, one step an access to shared memory; what the guard
  * protects is touched under a mutex:
- *   Sender    send_slowly(), take_places(), put(), look_again(), send_arrive()
- *   Receiver  take_own(), serve_sender(), recv_slowly(), take(), make_own(),
+ *   Sender    send_slow(), take_places(), put(), look_again(), send_arrive()
+ *   Receiver  take_own(), serve_sender(), recv_slow(), take(), claim_window(),
  *             recv_arrive()
  * Not modelled: cancelling, closing, the way home of what is given (wait.pml).
  *
@@ -39,8 +39,8 @@ byte head;
 byte length;
 byte used;
 byte settled;
-chan tx_line = [SENDERS] of { byte };
-byte waiting; /* in tx_line */
+chan tx_queue = [SENDERS] of { byte };
+byte waiting; /* in tx_queue */
 bit rx_waits;
 
 bit given[SENDERS];
@@ -82,7 +82,7 @@ inline serve(who) {
   atomic {
     do
     :: waiting > 0 && used < CAPACITY ->
-      tx_line?who;
+      tx_queue?who;
       waiting--;
       given[who] = 1;
       used++
@@ -129,7 +129,7 @@ proctype Sender(byte me) {
     if
     :: waiting == 0 && used < CAPACITY -> used++
     :: else ->
-      atomic { tx_line!me; waiting++ };
+      atomic { tx_queue!me; waiting++ };
 #ifdef NO_TX_FENCE
       tx_buffer!1;
 #else
@@ -157,8 +157,8 @@ inline check(message) {
 active proctype Receiver() {
   byte received;
   byte message;
-  byte own_head;
-  byte own_end;
+  byte claimed_head;
+  byte claimed_end;
   byte who;
   bit owns;
 #ifdef NO_RX_FENCE
@@ -167,18 +167,18 @@ active proctype Receiver() {
 
   do
   :: received == MESSAGES -> break
-  :: received < MESSAGES && owns && own_head == own_end && own_end != tail ->
-    own_end = tail
-  :: received < MESSAGES && owns && own_head != own_end ->
+  :: received < MESSAGES && owns && claimed_head == claimed_end && claimed_end != tail ->
+    claimed_end = tail
+  :: received < MESSAGES && owns && claimed_head != claimed_end ->
 #ifdef EARLY_TAKEN
     taken++;
 #endif
     d_step {
-      message = slot[own_head % CAPACITY];
-      slot[own_head % CAPACITY] = 0;
+      message = slot[claimed_head % CAPACITY];
+      slot[claimed_head % CAPACITY] = 0;
       assert(message != 0);
       check(message);
-      own_head++
+      claimed_head++
     };
 #ifdef EARLY_TAKEN
 #elif defined(NO_RX_FENCE)
@@ -198,8 +198,8 @@ active proctype Receiver() {
     fi;
 #endif
     received++
-  :: received < MESSAGES && (!owns || (own_head == own_end &&
-                                       own_end == tail)) ->
+  :: received < MESSAGES && (!owns || (claimed_head == claimed_end &&
+                                       claimed_end == tail)) ->
     lock();
     settle();
     if
@@ -211,7 +211,7 @@ active proctype Receiver() {
       settle()
     :: else
     fi;
-    d_step { /* make_own() too */
+    d_step { /* claim_window() too */
       assert(length > 0);
       message = slot[head % CAPACITY];
       slot[head % CAPACITY] = 0;
@@ -221,8 +221,8 @@ active proctype Receiver() {
       length--;
       used--;
       owns = 1;
-      own_head = head;
-      own_end = head
+      claimed_head = head;
+      claimed_end = head
     };
     serve(who);
     unlock();

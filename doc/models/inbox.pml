@@ -27,7 +27,7 @@
 #define PRODUCERS 2
 #define PUSHES    2
 #define NODES     (PRODUCERS * PUSHES)
-#define ROUNDS    2 /* MOST_ROUNDS */
+#define ROUNDS    2 /* MAX_ROUNDS */
 #define CLOSED    1
 #define ONE       2
 

@@ -5,7 +5,7 @@
  * a queue's lock:
  *   Member    member_begin(), on_call(), member_rest(), find_work(),
  *             steal_from()
- *   Producer  fluv__member_push() and fluv__call_one(), into any queue
+ *   Producer  fluv__member_push() and fluv__wake_one(), into any queue
  *   Closer    fluv__member_close() of all, then the workers' token; when all is
  *             still, or with CLOSE_EARLY, of two members, at any time
  * One task is long: it returns when the others have run. Not modelled: the

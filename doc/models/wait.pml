@@ -2,12 +2,12 @@
 /* Waiting in line: lib/sync/wait.{h,c}, with lib/sync/semaphore.c on top.
  *
  * Modelled:
- *   Loop       acquire_slowly(), acquire_cancel(), _release(), _arrive() of the
- *              futures at home there, and fluv__loop_shut() with what follows
+ *   Loop       acquire_slow(), acquire_cancel(), _release(), _arrive() of the
+ *              futures at home there, and fluv__loop_begin_close() with what follows
  *   Thread     fluv_semaphore_acquire_blocking(), fluv__park()
  *   Others     fluv_semaphore_release() and _close() from a plain thread
- *   give()     fluv__wait_give(), serve() around it as in the semaphore
- *   send()     fluv__wakes_send_some()
+ *   give()     fluv__wait_grant(), serve() around it as in the semaphore
+ *   send()     fluv__wake_list_send_slow()
  * What happens under the guard is one step (guard.pml), an inbox is a queue
  * with a gate (inbox.pml). What is sent to the own loop arrives at any later
  * step of it: that is more than the code does, where it arrives at once, so
@@ -66,7 +66,7 @@ bit loop_closed[LOOPS]; /* the gate */
 bit posted;             /* the thread's sem_t */
 
 /* Each process has its `wakes`, `own` arrivals, home `me`, and a scratch `x`.
- * Under the guard: fluv__wait_give(). */
+ * Under the guard: fluv__wait_grant(). */
 inline give(what) {
   line??eval(x);
   assert(!freed[x] && state[x] == QUEUED);
@@ -307,7 +307,7 @@ end:
     if
     :: posted -> skip
     :: limited ->
-      atomic { /* leave_line() */
+      atomic { /* leave_queue() */
         if
 #ifdef NO_LOOK
         :: true ->

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /* More arms than this are a mistake: a negative number, most likely. */
-#define MOST_ARMS ((size_t) 1 << 26)
+#define MAX_ARMS ((size_t) 1 << 26)
 
 /* Take over and drop what the combinator cannot have. */
 static void drop_all(fluv_future_t* const* futures,
@@ -55,7 +55,7 @@ static fluv__arms_t* refuse(fluv_future_t* const* futures,
     fluv__drop(futures[i], loc);
   drop_all(futures + taken, n - taken, loc);
   *out_failed =
-      err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+      err == FLUV_ENOMEM ? fluv__future_enomem() : fluv__future_fail(err, loc);
   return NULL;
 }
 
@@ -69,7 +69,7 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
   fluv__arms_t* arms;
   size_t i;
 
-  if ((futures == NULL && n > 0) || n > MOST_ARMS) {
+  if ((futures == NULL && n > 0) || n > MAX_ARMS) {
     *out_failed = fluv__future_fail(FLUV_EINVAL, loc);
     return NULL;
   }
@@ -160,13 +160,13 @@ void fluv__arms_cancel(fluv_future_t* f) {
     fluv__complete(f, arms->result);
 }
 
-void fluv__arms_mute(fluv_future_t* f) {
+void fluv__arms_discard(fluv_future_t* f) {
   fluv__arms_t* arms = (fluv__arms_t*) f;
   size_t i;
 
   for (i = 0; i < arms->count; i++)
     if (arms->arm[i].f != NULL)
-      fluv__mute(arms->arm[i].f);
+      fluv__discard(arms->arm[i].f);
 }
 
 void fluv__arms_describe(const fluv_future_t* f, char* buf, size_t size) {

@@ -52,7 +52,7 @@ void fluv__arms_stop(fluv__arms_t* arms);
 /* For the table of operations, which must say that it is live: cancelled
  * before it was started, it still waits for arms that are under way. */
 void fluv__arms_cancel(fluv_future_t* f);
-void fluv__arms_mute(fluv_future_t* f);
+void fluv__arms_discard(fluv_future_t* f);
 void fluv__arms_describe(const fluv_future_t* f, char* buf, size_t size);
 
 #endif /* FLUV_CORE_ARMS_H */

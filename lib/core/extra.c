@@ -22,7 +22,7 @@ fluv__extra_t* fluv__task_extra(fluv__task_t* task) {
   if (task->extra == NULL)
     task->extra = fluv__calloc(1, sizeof(*task->extra));
   if (task->extra != NULL)
-    task->base.flags |= FLUV__HOLDS;
+    task->base.flags |= FLUV__NEEDS_RELEASE;
   return task->extra;
 }
 

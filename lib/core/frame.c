@@ -62,12 +62,12 @@ static int begin(const char* what, bool is_shield, uint64_t limit_ms) {
   if (limit_ms != 0 && frame->end != FLUV_FOREVER)
     fluv__timer_at(loop, &frame->timer, frame->end);
   task->frames = frame;
-  task->base.flags |= FLUV__HOLDS;
+  task->base.flags |= FLUV__NEEDS_RELEASE;
   fluv__task_update_interrupt(task);
   return 0;
 }
 
-void fluv__frames_look(fluv__task_t* task) {
+void fluv__check_deadlines(fluv__task_t* task) {
   fluv_loop_t* loop = task->base.loop;
   uint64_t now;
   fluv__frame_t* frame;
@@ -99,7 +99,7 @@ static bool end_innermost(fluv__task_t* task) {
 static bool end(const char* what, bool is_shield) {
   fluv__task_t* task = fluv__task_require(what, NULL);
 
-  fluv__frames_look(task);
+  fluv__check_deadlines(task);
   if (task->frames == NULL || task->frames->is_shield != is_shield)
     fluv__die("%s without its begin being the innermost, in task \"%s\"",
               what,

@@ -36,7 +36,7 @@ void fluv__out_of_memory_init(fluv_loop_t* loop) {
   loop->out_of_memory.loop = loop;
 }
 
-fluv_future_t* fluv__future_none(void) {
+fluv_future_t* fluv__future_enomem(void) {
   fluv_loop_t* loop = fluv__loop;
 
   return loop == NULL ? &no_loop : &loop->out_of_memory;
@@ -50,7 +50,7 @@ fluv_future_t* fluv_ready_loc(int64_t result, const fluv_loc_t* loc) {
   fluv_future_t* f = fluv__future_new(&ready_ops, sizeof(*f), loc);
 
   if (fluv__unlikely(f == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   f->result = result;
   f->state = FLUV__DONE;
   return f;
@@ -59,19 +59,19 @@ fluv_future_t* fluv_ready_loc(int64_t result, const fluv_loc_t* loc) {
 fluv_future_t* fluv_never_loc(const fluv_loc_t* loc) {
   fluv_future_t* f = fluv__future_new(&never_ops, sizeof(fluv_future_t), loc);
 
-  return f != NULL ? f : fluv__future_none();
+  return f != NULL ? f : fluv__future_enomem();
 }
 
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used) {
   if (f->flags & FLUV__IMMORTAL)
     return;
-  f->flags &= (uint8_t) ~FLUV__HOLDS;
+  f->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   f->ops->release(f);
   fluv__future_free(f, used);
 }
 
 /* The future was used before, or belongs to another thread. */
-void fluv__take_odd(fluv_future_t* f, const fluv_loc_t* loc) {
+void fluv__take_failed(fluv_future_t* f, const fluv_loc_t* loc) {
   char made[FLUV__LOC_SIZE];
   char used[FLUV__LOC_SIZE];
   char again[FLUV__LOC_SIZE];
@@ -126,7 +126,7 @@ void fluv__cancel(fluv_future_t* f) {
     f->ops->cancel(f);
 }
 
-void fluv__future_unwanted(fluv_future_t* f) {
+void fluv__future_reap(fluv_future_t* f) {
   if ((f->flags & FLUV__REPORT) && f->result < 0 && f->result != FLUV_ECANCELED)
     fluv__unhandled(f);
   fluv__future_free(f, f->loop->drop_loc);
@@ -139,8 +139,8 @@ void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc) {
     fluv__future_free(f, loc);
     return;
   }
-  f->flags |= FLUV__UNWANTED;
-  fluv__mute(f);
+  f->flags |= FLUV__DETACHED;
+  fluv__discard(f);
   /* It may end, and be freed, in the call: say where it went. */
   loop->drop_loc = loc;
   fluv__cancel(f);
@@ -165,9 +165,9 @@ void fluv_detach_loc(fluv_future_t* f, const fluv_loc_t* loc) {
     fluv__unhandled(f);
     return;
   }
-  f->flags |= FLUV__UNWANTED | FLUV__REPORT;
+  f->flags |= FLUV__DETACHED | FLUV__REPORT;
   if (f->state == FLUV__DONE)
-    fluv__future_unwanted(f);
+    fluv__future_reap(f);
   else
     fluv__start(f);
 }

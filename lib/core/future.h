@@ -13,7 +13,7 @@
  *
  * A future has one owner: the caller who made it, until a function takes it
  * over (TAKEN). The new owner either has put a waiter on it, keeps it cold, or
- * has set UNWANTED: then fluv__complete() frees it.
+ * has set DETACHED: then fluv__complete() frees it.
  */
 #ifndef FLUV_CORE_FUTURE_H
 #define FLUV_CORE_FUTURE_H
@@ -40,8 +40,8 @@ struct fluv__ops {
   void (*start)(fluv_future_t* f);
   /* End soon, by fluv__complete(), now or later. NULL: cannot be stopped. */
   void (*cancel)(fluv_future_t* f);
-  /* MUTE was set: pass it on to what it waits for. NULL: to nothing. */
-  void (*mute)(fluv_future_t* f);
+  /* DISCARDED was set: pass it on to what it waits for. NULL: to nothing. */
+  void (*discard)(fluv_future_t* f);
   /* Its turn in the ready queue has come. */
   void (*run)(fluv_future_t* f);
   /* The struct is about to be freed: give back what it holds. Called only if
@@ -61,11 +61,11 @@ enum {
 enum {
   FLUV__TAKEN = 1 << 0,     /* taken over by somebody */
   FLUV__CANCELLED = 1 << 1, /* asked to end; asked once only */
-  FLUV__UNWANTED = 1 << 2,  /* freed as soon as it is done */
+  FLUV__DETACHED = 1 << 2,  /* freed as soon as it is done */
   FLUV__REPORT = 1 << 3,    /* an error goes to the unhandled-error hook */
   FLUV__IMMORTAL = 1 << 4,  /* not from the pool: never freed, used at will */
-  FLUV__MUTE = 1 << 5,      /* dropped: touches no memory of the caller's */
-  FLUV__HOLDS = 1 << 6      /* there is something for ops->release() */
+  FLUV__DISCARDED = 1 << 5, /* dropped: touches no memory of the caller's */
+  FLUV__NEEDS_RELEASE = 1 << 6 /* there is something for ops->release() */
 };
 
 struct fluv_future {
@@ -83,32 +83,32 @@ struct fluv_future {
 };
 
 /* The future to return when none can be made: one that needs no memory. */
-fluv_future_t* fluv__future_none(void);
+fluv_future_t* fluv__future_enomem(void);
 
-/* A future that has failed, or fluv__future_none(). */
+/* A future that has failed, or fluv__future_enomem(). */
 fluv_future_t* fluv__future_fail(int64_t err, const fluv_loc_t* loc);
 
 /* fluv__future_free() of one that holds something, or is immortal. */
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used);
 
 /* The slow and the deadly part of fluv__take(). */
-void fluv__take_odd(fluv_future_t* f, const fluv_loc_t* loc);
+void fluv__take_failed(fluv_future_t* f, const fluv_loc_t* loc);
 
 /* Ask to end. The future is not done when this returns, unless it could. */
 void fluv__cancel(fluv_future_t* f);
 
 /* From now on it must not touch memory of the caller's. */
-static inline void fluv__mute(fluv_future_t* f) {
-  f->flags |= FLUV__MUTE;
-  if (f->ops->mute != NULL)
-    f->ops->mute(f);
+static inline void fluv__discard(fluv_future_t* f) {
+  f->flags |= FLUV__DISCARDED;
+  if (f->ops->discard != NULL)
+    f->ops->discard(f);
 }
 
 /* Cancel and forget a future that is taken. */
 void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc);
 
 /* Free a done future nobody waited for, reporting its error if asked to. */
-void fluv__future_unwanted(fluv_future_t* f);
+void fluv__future_reap(fluv_future_t* f);
 
 /* Tell the hook of an error that nobody reads. */
 void fluv__unhandled(const fluv_future_t* f);
@@ -119,7 +119,7 @@ static inline void fluv__take(fluv_future_t* f,
                               const fluv_loc_t* loc) {
   if (fluv__unlikely(f == NULL || f->loop != loop || f->state == FLUV__FREED ||
                      (f->flags & (FLUV__TAKEN | FLUV__IMMORTAL)) != 0)) {
-    fluv__take_odd(f, loc);
+    fluv__take_failed(f, loc);
     return;
   }
   f->flags |= FLUV__TAKEN;
@@ -141,8 +141,8 @@ static inline void fluv__complete(fluv_future_t* f, int64_t result) {
   f->state = FLUV__DONE;
   if (f->waiter != NULL)
     f->waiter->wake(f->waiter, f);
-  else if (f->flags & FLUV__UNWANTED)
-    fluv__future_unwanted(f);
+  else if (f->flags & FLUV__DETACHED)
+    fluv__future_reap(f);
 }
 
 /* Has the caller to be told by its waiter? Otherwise f is done already. */

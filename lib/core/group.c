@@ -69,11 +69,11 @@ void fluv__group_cancel(fluv__group_t* group) {
   group->cancelling--;
 }
 
-void fluv__group_mute(fluv__group_t* group) {
+void fluv__group_discard(fluv__group_t* group) {
   fluv__list_t* link;
 
   fluv__list_foreach (link, &group->running)
-    fluv__mute(fluv__container_of(link, fluv__member_t, link)->f);
+    fluv__discard(fluv__container_of(link, fluv__member_t, link)->f);
 }
 
 void fluv__group_remove(fluv__group_t* group, fluv__member_t* member) {

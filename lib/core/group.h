@@ -41,7 +41,7 @@ int fluv__group_add(fluv__group_t* group,
 void fluv__group_cancel(fluv__group_t* group);
 
 /* Members that run touch no memory of the caller's any more. */
-void fluv__group_mute(fluv__group_t* group);
+void fluv__group_discard(fluv__group_t* group);
 
 /* Free a member that has ended. */
 void fluv__group_remove(fluv__group_t* group, fluv__member_t* member);

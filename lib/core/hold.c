@@ -26,7 +26,7 @@ void fluv__hold_complain(const fluv_loc_t* held,
 }
 
 /* The task is about to be gone, and what it holds stays locked for good. */
-void fluv__holds_forget(fluv__task_t* task) {
+void fluv__report_leaked_locks(fluv__task_t* task) {
   char place[FLUV__LOC_SIZE];
   fluv__hold_t* hold;
   fluv__hold_t* next;
@@ -66,7 +66,7 @@ void fluv__holds_describe(const fluv__task_t* task, char* buf, size_t size) {
 
 /* Deeper chains of tasks are not looked into. */
 enum {
-  MOST_DEPTH = 64
+  MAX_DEPTH = 64
 };
 
 static void say_link(const fluv__task_t* task,
@@ -114,7 +114,7 @@ static bool waits_for(const fluv__task_t* task,
 
   if (task == target)
     return true;
-  if (depth > MOST_DEPTH)
+  if (depth > MAX_DEPTH)
     return false;
   for (hold = task->holds; hold != NULL; hold = hold->next) {
     if (hold->of == NULL || hold->of->task == NULL ||

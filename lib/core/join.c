@@ -9,7 +9,7 @@ typedef struct join_op {
 } join_op_t;
 
 static void store(join_op_t* op, size_t index, int64_t result) {
-  if (op->results != NULL && (op->arms.base.flags & FLUV__MUTE) == 0)
+  if (op->results != NULL && (op->arms.base.flags & FLUV__DISCARDED) == 0)
     op->results[index] = result;
 }
 
@@ -40,7 +40,7 @@ static const fluv__ops_t join_ops = {
   .live = true,
   .start = join_start,
   .cancel = fluv__arms_cancel,
-  .mute = fluv__arms_mute,
+  .discard = fluv__arms_discard,
   .describe = fluv__arms_describe,
 };
 
@@ -49,7 +49,7 @@ static const fluv__ops_t try_join_ops = {
   .live = true,
   .start = join_start,
   .cancel = fluv__arms_cancel,
-  .mute = fluv__arms_mute,
+  .discard = fluv__arms_discard,
   .describe = fluv__arms_describe,
 };
 

@@ -22,8 +22,8 @@ typedef struct close_op {
   fluv_joinset_t* set;
 } close_op_t;
 
-static void close_mute(fluv_future_t* f) {
-  fluv__group_mute(&((close_op_t*) f)->set->group);
+static void close_discard(fluv_future_t* f) {
+  fluv__group_discard(&((close_op_t*) f)->set->group);
 }
 
 /* The set was never closed and its loop is gone. */
@@ -37,7 +37,7 @@ static void close_release(fluv_future_t* f) {
 static const fluv__ops_t close_ops = {
   .kind = "joinset close",
   .live = true,
-  .mute = close_mute,
+  .discard = close_discard,
   .release = close_release,
 };
 
@@ -53,7 +53,7 @@ static void try_end_close(fluv_joinset_t* set) {
         &set->group,
         fluv__container_of(set->group.ended.next, fluv__member_t, link));
   fluv__free(set);
-  close->flags &= (uint8_t) ~FLUV__HOLDS;
+  close->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   fluv__complete(close, 0);
 }
 
@@ -96,7 +96,7 @@ fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc) {
     return NULL;
   }
   set->close->state = FLUV__PENDING;
-  set->close->flags = FLUV__HOLDS;
+  set->close->flags = FLUV__NEEDS_RELEASE;
   ((close_op_t*) set->close)->set = set;
   set->loop = fluv__loop;
   fluv__group_init(&set->group, on_end);
@@ -158,7 +158,7 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
   check_loop(set, "fluv_joinset_next()", loc);
   op = (next_op_t*) fluv__future_new(&next_ops, sizeof(next_op_t), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->set = set;
   op->out_result = out_result;
   op->out_tag = out_tag;

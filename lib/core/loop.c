@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/look.h"
+#include "core/spin.h"
 #include "core/task.h"
 
 #if FLUV_TSAN
@@ -128,7 +128,7 @@ static int apply_options(fluv_loop_t* loop,
       options->turn_count != 0 ? options->turn_count : DEFAULT_TURN_COUNT;
   loop->turn_ns =
       (options->turn_us != 0 ? options->turn_us : DEFAULT_TURN_US) * 1000ULL;
-  fluv__look_init(&loop->look, options->spin_us);
+  fluv__spin_init(&loop->spin, options->spin_us);
   fluv__rng_seed(&loop->rng, options->seed != 0 ? options->seed : uv_hrtime());
   return 0;
 }
@@ -196,7 +196,7 @@ void fluv__loop_unref(fluv_loop_t* loop) {
 }
 
 static bool holds(const fluv_future_t* f) {
-  return (f->flags & FLUV__HOLDS) != 0;
+  return (f->flags & FLUV__NEEDS_RELEASE) != 0;
 }
 
 /* What futures hold that will never be freed one by one. A hook may free
@@ -207,14 +207,14 @@ static void release_left_over(fluv_loop_t* loop) {
   size_t i;
 
   fluv__list_foreach (it, &loop->tasks)
-    fluv__holds_forget(fluv__container_of(it, fluv__task_t, all));
+    fluv__report_leaked_locks(fluv__container_of(it, fluv__task_t, all));
   while (fluv__pool_find(&loop->pool, &batch) > 0) {
     for (i = 0; i < batch.count; i++) {
       fluv_future_t* f = batch.f[i];
 
       if (f->state == FLUV__FREED || !holds(f))
         continue;
-      f->flags &= (uint8_t) ~FLUV__HOLDS;
+      f->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
       f->ops->release(f);
     }
   }
@@ -264,7 +264,7 @@ static void drain_rounds(fluv_loop_t* loop) {
   }
 }
 
-void fluv__loop_shut(fluv_loop_t* loop) {
+void fluv__loop_begin_close(fluv_loop_t* loop) {
   if (loop->sched != NULL)
     loop->sched->leave(loop);
   fluv__watchdog_end(loop);
@@ -272,7 +272,7 @@ void fluv__loop_shut(fluv_loop_t* loop) {
   fluv__inbox_close(&loop->inbox);
   if (loop->task_count > 0 || loop->ready_head != NULL)
     drain_rounds(loop); /* what has just come */
-  if (loop->jobs_left > 0)
+  if (loop->abandoned_jobs > 0)
     loop->report_jobs(loop, "the loop ends without");
   loop->closing = true;
   fluv__overflow_unwatch(loop->alt_stack);
@@ -306,7 +306,7 @@ int fluv_loop_close(void) {
     loop->winding_down = false;
     return FLUV_EBUSY;
   }
-  fluv__loop_shut(loop);
+  fluv__loop_begin_close(loop);
   fluv__loop = NULL;
   return 0;
 }

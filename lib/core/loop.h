@@ -42,14 +42,14 @@ typedef struct fluv__turn {
 
 /* Looking for a while before sleeping, because waking a core takes longer than
  * another thread takes to answer. */
-typedef struct fluv__look {
+typedef struct fluv__spin {
   uint64_t limit;   /* ns; 0: never */
   uint64_t slept;   /* ns; when it went to sleep, if that is known */
   unsigned recent;  /* turns until other threads' traffic counts as over */
   unsigned credits; /* looks that may still be in vain */
   unsigned gap;     /* short sleeps until the next try; doubles */
   unsigned short_sleeps;
-} fluv__look_t;
+} fluv__spin_t;
 
 /* What a loop asks for more to do, if it belongs to a runtime. */
 typedef struct fluv__sched {
@@ -88,12 +88,12 @@ struct fluv_loop {
   fluv__task_t** to_cancel_end;
   bool cancelling;     /* somebody works that off */
   size_t remote_waits; /* for promises: these keep the loop alive */
-  size_t sync_waits;   /* in lines: so do these, unless it is `alone` */
+  size_t queued_waits; /* in lines: so do these, unless it is `alone` */
   bool alone;          /* nothing in the process could end the latter */
   bool wakeup_refd;
   fluv__list_t handles;
-  size_t jobs;      /* blocking work that somebody waits for */
-  size_t jobs_left; /* and that nobody does any more */
+  size_t jobs;           /* blocking work that somebody waits for */
+  size_t abandoned_jobs; /* and that nobody does any more */
   /* The loop is to end: tasks are cancelled from the start, and jobs that are
    * left keep it alive, too. */
   bool winding_down;
@@ -129,7 +129,7 @@ struct fluv_loop {
   void* alt_stack;      /* for the overflow handler, if it is ours */
   fluv_future_t out_of_memory;
   fluv__atomic_uint_t refs;
-  fluv__look_t look;
+  fluv__spin_t spin;
   fluv__inbox_t inbox;
 };
 
@@ -150,7 +150,7 @@ void fluv__loop_ref(fluv_loop_t* loop);
 void fluv__loop_unref(fluv_loop_t* loop);
 
 /* Close the handles of a loop that has nothing alive any more. */
-void fluv__loop_shut(fluv_loop_t* loop);
+void fluv__loop_begin_close(fluv_loop_t* loop);
 
 /* One of its handles is closed; after the last the loop's memory goes. */
 void fluv__loop_closed(fluv_loop_t* loop);
@@ -180,13 +180,13 @@ void fluv__wakeup_update_ref(fluv_loop_t* loop);
 
 /* Is there anything but our sleeps, and what other threads may bring, that the
  * loop can wait for? */
-bool fluv__others_alive(fluv_loop_t* loop);
+bool fluv__has_external_work(fluv_loop_t* loop);
 
 /* Begin and end a wait in a line. It keeps the loop alive, unless this is the
  * only thread and nothing else is alive that could end it. In a drain the loop
  * is let go at the end. */
 static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
-  loop->sync_waits++;
+  loop->queued_waits++;
   if (fluv__unlikely(!loop->wakeup_refd)) {
     loop->alone = false;
     fluv__wakeup_update_ref(loop);
@@ -194,7 +194,7 @@ static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
 }
 
 static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
-  if (--loop->sync_waits == 0 && fluv__unlikely(!loop->draining))
+  if (--loop->queued_waits == 0 && fluv__unlikely(!loop->draining))
     fluv__wakeup_update_ref(loop);
 }
 
@@ -253,7 +253,7 @@ static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
 /* Free a future that is done or was never started. */
 static inline void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used) {
   fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
-  if (fluv__unlikely(f->flags & (FLUV__HOLDS | FLUV__IMMORTAL))) {
+  if (fluv__unlikely(f->flags & (FLUV__NEEDS_RELEASE | FLUV__IMMORTAL))) {
     fluv__future_free_slow(f, used);
     return;
   }

@@ -131,7 +131,7 @@ int fluv_promise_new_loc(fluv_promise_t** out_promise,
     return FLUV_ENOMEM;
   }
   ((promise_op_t*) f)->promise = p;
-  f->flags = FLUV__HOLDS;
+  f->flags = FLUV__NEEDS_RELEASE;
   p->loop = fluv__loop;
   fluv__loop_ref(p->loop);
   p->node.run = on_arrival;

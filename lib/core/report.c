@@ -12,7 +12,7 @@ typedef struct report {
 
 /* A loop may have a million: enough are shown to see what they are. */
 enum {
-  MOST_LINES = 20
+  MAX_LINES = 20
 };
 
 static void report_future(fluv_future_t* f, void* arg) {
@@ -22,15 +22,15 @@ static void report_future(fluv_future_t* f, void* arg) {
   if (f->state == FLUV__FREED ||
       (report->tasks_only && !(fluv__is_task(f) && f->state != FLUV__DONE)))
     return;
-  if (++report->count > MOST_LINES)
+  if (++report->count > MAX_LINES)
     return;
   fluv_future_describe(f, what, sizeof(what));
   fluv__warn("%s %s", report->why, what);
 }
 
 static void report_rest(const report_t* report) {
-  if (report->count > MOST_LINES)
-    fluv__warn("%s %zu more", report->why, report->count - MOST_LINES);
+  if (report->count > MAX_LINES)
+    fluv__warn("%s %zu more", report->why, report->count - MAX_LINES);
 }
 
 void fluv__report_tasks(fluv_loop_t* loop, const char* why) {
@@ -49,7 +49,7 @@ size_t fluv__report_alive(fluv_loop_t* loop, const char* why) {
     const fluv__handle_t* handle = fluv__container_of(it, fluv__handle_t, link);
     char place[FLUV__LOC_SIZE];
 
-    if (++report.count <= MOST_LINES)
+    if (++report.count <= MAX_LINES)
       fluv__warn("%s %s, made at %s",
                  why,
                  handle->kind,

@@ -47,8 +47,8 @@ static bool end_early(fluv_future_t* f, block_t* block) {
   if (block->done)
     return true;
   f->waiter = NULL;
-  f->flags |= FLUV__UNWANTED;
-  fluv__mute(f);
+  f->flags |= FLUV__DETACHED;
+  fluv__discard(f);
   return false;
 }
 
@@ -95,7 +95,7 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
 /* Futures under way that nobody will wait for any more: detached ones and,
  * once no task is left that might hold them, forgotten ones. */
 static bool is_root(const fluv_future_t* f) {
-  bool nobodys = (f->flags & FLUV__UNWANTED) != 0 ||
+  bool nobodys = (f->flags & FLUV__DETACHED) != 0 ||
                  ((f->flags & FLUV__TAKEN) == 0 && f->loop->task_count == 0);
 
   return nobodys && f->state == FLUV__PENDING && !fluv__is_task(f) &&
@@ -112,8 +112,8 @@ static void cancel_roots(fluv_loop_t* loop) {
 
       if (f->state == FLUV__FREED || !is_root(f))
         continue; /* it has ended with another */
-      /* Not made UNWANTED: a hook may still have it in hand, and use it. */
-      fluv__mute(f);
+      /* Not made DETACHED: a hook may still have it in hand, and use it. */
+      fluv__discard(f);
       fluv__cancel(f);
     }
   }
@@ -173,7 +173,7 @@ static void close_down(fluv_loop_t* loop) {
    * the last, as if there were one handle more. Requests end by themselves;
    * handles of the program's own are not waited for. */
   loop->open_handles++;
-  fluv__loop_shut(loop);
+  fluv__loop_begin_close(loop);
   abandon_handles(loop); /* of tasks that came at the last moment */
   while (loop->open_handles > 1 || uv->active_reqs.count > 0)
     if (uv_run(uv, UV_RUN_ONCE) == 0)

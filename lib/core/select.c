@@ -25,7 +25,7 @@ static void select_end(fluv__arms_t* arms, size_t index, int64_t result) {
   }
   op->winner = index;
   arms->result = (int64_t) index;
-  if (op->out_result != NULL && (arms->base.flags & FLUV__MUTE) == 0)
+  if (op->out_result != NULL && (arms->base.flags & FLUV__DISCARDED) == 0)
     *op->out_result = result;
   fluv__arms_stop(arms);
 }
@@ -52,7 +52,7 @@ static const fluv__ops_t select_ops = {
   .live = true,
   .start = select_start,
   .cancel = select_cancel,
-  .mute = fluv__arms_mute,
+  .discard = fluv__arms_discard,
   .describe = fluv__arms_describe,
 };
 

@@ -63,7 +63,7 @@ static fluv_future_t* sleep_new(const fluv__ops_t* ops,
   sleep_op_t* op = (sleep_op_t*) fluv__future_new(ops, sizeof(*op), loc);
 
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   fluv__timer_init(&op->timer, sleep_fire);
   op->timer.node.tick = when;
   return &op->base;
@@ -186,7 +186,7 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
   check_loop(interval, "fluv_interval_tick()", loc);
   op = (tick_op_t*) fluv__future_new(&tick_ops, sizeof(tick_op_t), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   fluv__timer_init(&op->timer, tick_fire);
   op->interval = interval;
   return &op->base;

@@ -41,12 +41,12 @@
 enum {
   /* Stacks of the first slab of a class, and of the largest. */
   FIRST_COUNT = 16,
-  MOST_COUNT = 1024,
+  MAX_COUNT = 1024,
   /* A slab of big stacks is not larger than this many bytes, log2. */
   SLAB_MAX_BITS = 30,
   /* Free stacks that are kept ready, the last given back first. They count
    * as in use for their slabs. */
-  MOST_HOT = 1024,
+  MAX_HOT = 1024,
   /* How much of the peak is forgotten each time stacks are trimmed: 1 in so
    * many. A load that comes in waves keeps its stacks from one wave
    * to the next, and one that came once gives them back. */
@@ -162,7 +162,7 @@ static unsigned next_count(fluv__stack_cache_t* cache, unsigned bits) {
 
   while (count > 1 && count > (((size_t) 1 << SLAB_MAX_BITS) >> bits))
     count /= 2;
-  if (*next < MOST_COUNT)
+  if (*next < MAX_COUNT)
     *next *= 2;
   return count;
 }
@@ -314,7 +314,7 @@ void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
 #if FLUV_ASAN
   __lsan_unregister_root_region(stack->low, stack->ctx.size);
 #endif
-  if (fluv__unlikely(cache->classes[class].hot_count >= MOST_HOT)) {
+  if (fluv__unlikely(cache->classes[class].hot_count >= MAX_HOT)) {
     put_to_slab(cache, stack);
     return;
   }
@@ -327,7 +327,7 @@ bool fluv__stack_has_spare(const fluv__stack_cache_t* cache) {
   unsigned i;
 
   for (i = 0; i < FLUV__STACK_CLASSES; i++)
-    if (cache->classes[i].peak > cache->classes[i].out + MOST_HOT)
+    if (cache->classes[i].peak > cache->classes[i].out + MAX_HOT)
       return true;
   return false;
 }

@@ -48,7 +48,7 @@ static void end_task(fluv__task_t* task, int64_t result) {
   fluv_loop_t* loop = task->base.loop;
 
   if (fluv__unlikely(task->holds != NULL))
-    fluv__holds_forget(task);
+    fluv__report_leaked_locks(task);
   fluv__list_remove(&task->all);
   loop->task_count--;
   task->stack = NULL;
@@ -321,7 +321,8 @@ static fluv_future_t* refuse(int err,
   if (options != NULL && options->size == sizeof(*options) &&
       options->free_arg != NULL)
     options->free_arg(arg);
-  return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+  return err == FLUV_ENOMEM ? fluv__future_enomem()
+                            : fluv__future_fail(err, loc);
 }
 
 /* What the options ask for. 0, or an error after which the task is as it
@@ -402,7 +403,7 @@ int fluv_task_get_interrupt(void) {
   fluv__task_t* self = fluv__task_require("fluv_task_get_interrupt()", NULL);
 
   /* A deadline may have passed while the task kept the thread to itself. */
-  fluv__frames_look(self);
+  fluv__check_deadlines(self);
   return self->interrupt;
 }
 

@@ -80,7 +80,7 @@ void fluv__task_update_interrupt(fluv__task_t* task);
 void fluv__task_clean_up(fluv__task_t* task);
 
 /* Forget the locks that a task still holds, and say so. */
-void fluv__holds_forget(fluv__task_t* task);
+void fluv__report_leaked_locks(fluv__task_t* task);
 
 /* Free the extra part; of a task that did not return, without running what was
  * deferred. */
@@ -102,7 +102,7 @@ void fluv__frames_end(fluv__task_t* task);
 
 /* See whether a deadline or a shield has passed that the loop had no time to
  * notice. */
-void fluv__frames_look(fluv__task_t* task);
+void fluv__check_deadlines(fluv__task_t* task);
 
 /* Free the frames of a task that will not return, when its loop is gone. */
 void fluv__frames_abandon(fluv__task_t* task);

@@ -82,8 +82,8 @@ static void then_run(fluv_future_t* f) {
     return;
   }
   fluv__take(next, f->loop, f->loc);
-  if (f->flags & FLUV__MUTE)
-    fluv__mute(next);
+  if (f->flags & FLUV__DISCARDED)
+    fluv__discard(next);
   if (f->flags & FLUV__CANCELLED)
     fluv__cancel(next);
   op->source = next;
@@ -112,11 +112,11 @@ static void then_cancel(fluv_future_t* f) {
     fluv__cancel(last);
 }
 
-static void then_mute(fluv_future_t* f) {
-  fluv_future_t* last = flag_chain(f, FLUV__MUTE);
+static void then_discard(fluv_future_t* f) {
+  fluv_future_t* last = flag_chain(f, FLUV__DISCARDED);
 
   if (last != NULL)
-    fluv__mute(last);
+    fluv__discard(last);
 }
 
 static void then_release(fluv_future_t* f) {
@@ -135,7 +135,7 @@ static const fluv__ops_t then_ops = {
   .live = true,
   .run_on_loop = true,
   .cancel = then_cancel,
-  .mute = then_mute,
+  .discard = then_discard,
   .run = then_run,
   .release = then_release,
 };
@@ -148,7 +148,8 @@ static fluv_future_t* refuse(fluv_future_t* f,
   fluv__drop(f, loc);
   if (free_arg != NULL)
     free_arg(arg);
-  return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+  return err == FLUV_ENOMEM ? fluv__future_enomem()
+                            : fluv__future_fail(err, loc);
 }
 
 static fluv_future_t* continue_with(fluv_future_t* f,
@@ -166,7 +167,7 @@ static fluv_future_t* continue_with(fluv_future_t* f,
   if (op == NULL)
     return refuse(f, FLUV_ENOMEM, arg, free_arg, loc);
   op->base.state = FLUV__PENDING;
-  op->base.flags = FLUV__HOLDS;
+  op->base.flags = FLUV__NEEDS_RELEASE;
   op->waiter.wake = then_wake;
   op->fn = fn;
   op->arg = arg;

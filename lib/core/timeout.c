@@ -73,11 +73,11 @@ static void timeout_cancel(fluv_future_t* f) {
     timeout_take(op);
 }
 
-static void timeout_mute(fluv_future_t* f) {
+static void timeout_discard(fluv_future_t* f) {
   timeout_op_t* op = (timeout_op_t*) f;
 
   if (op->f != NULL)
-    fluv__mute(op->f);
+    fluv__discard(op->f);
 }
 
 static const fluv__ops_t timeout_ops = {
@@ -85,7 +85,7 @@ static const fluv__ops_t timeout_ops = {
   .live = true,
   .start = timeout_start,
   .cancel = timeout_cancel,
-  .mute = timeout_mute,
+  .discard = timeout_discard,
 };
 
 static fluv_future_t* timeout_new(fluv_future_t* f,
@@ -98,7 +98,7 @@ static fluv_future_t* timeout_new(fluv_future_t* f,
   op = (timeout_op_t*) fluv__future_new(&timeout_ops, sizeof(*op), loc);
   if (op == NULL) {
     fluv__drop(f, loc);
-    return fluv__future_none();
+    return fluv__future_enomem();
   }
   op->waiter.wake = timeout_wake;
   op->f = f;

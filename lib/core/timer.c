@@ -191,7 +191,7 @@ bool fluv__timers_want_turn(fluv_loop_t* loop) {
          (timers->advance != NULL ||
           (timers->count > 0 &&
            fluv__wheel_next(&timers->wheel) <= UINT64_MAX / NS_PER_MS &&
-           !fluv__others_alive(loop)));
+           !fluv__has_external_work(loop)));
 }
 
 void fluv__timers_turn(fluv_loop_t* loop) {
@@ -210,7 +210,7 @@ void fluv__timers_turn(fluv_loop_t* loop) {
     }
     /* A sleep that is further off than the clock can count never ends. */
     if (advance == NULL &&
-        (next > UINT64_MAX / NS_PER_MS || fluv__others_alive(loop)))
+        (next > UINT64_MAX / NS_PER_MS || fluv__has_external_work(loop)))
       return;
     if (next > timers->paused_ns / NS_PER_MS)
       timers->paused_ns = next * NS_PER_MS;
@@ -258,7 +258,7 @@ fluv_future_t* fluv_clock_advance_loc(uint64_t delay_ms,
   fluv_future_t* f = fluv__future_new(&advance_ops, sizeof(advance_op_t), loc);
 
   if (f == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   ((advance_op_t*) f)->delay_ms = delay_ms;
   return f;
 }

@@ -10,22 +10,22 @@
  * than a switch, so it is done once a chunk of resumes, and the chunk adapts
  * to how long they take.
  */
-#include "core/look.h"
+#include "core/spin.h"
 #include "core/task.h"
 
 enum {
   /* The first look at the clock comes after this many resumes: a turn that
    * serves a few connections never looks. */
   FIRST_CHUNK = 16,
-  MOST_CHUNK = 256,
+  MAX_CHUNK = 256,
   /* How often stacks of a burst that is over are given back, a part at a
    * time: often enough to be done in seconds, seldom enough to cost nothing. */
   TRIM_TURNS = 64,
   /* That a round takes out of the inbox, before those run. */
-  MOST_ARRIVALS = 128,
+  MAX_ARRIVALS = 128,
   /* Times that a drain goes on with what other threads have just sent, before
    * I/O has its turn. */
-  MOST_ROUNDS = 8
+  MAX_ROUNDS = 8
 };
 
 /* A chunk should take between these. Shorter: the clock costs too much.
@@ -51,7 +51,7 @@ static bool next_chunk(fluv_loop_t* loop) {
   if (turn->start == 0) {
     turn->start = now;
   } else if (now - turn->last < SHORT_CHUNK_NS) {
-    if (loop->chunk < MOST_CHUNK)
+    if (loop->chunk < MAX_CHUNK)
       loop->chunk *= 2;
   } else if (now - turn->last > LONG_CHUNK_NS && loop->chunk > 1) {
     loop->chunk /= 2;
@@ -92,15 +92,15 @@ static void run_ready(fluv_loop_t* loop) {
 static bool rest(fluv_loop_t* loop) {
   if (loop->sched != NULL && !loop->sched->rest(loop))
     return false;
-  if (fluv__look(loop) || !fluv__inbox_sleep(&loop->inbox)) {
+  if (fluv__spin(loop) || !fluv__inbox_sleep(&loop->inbox)) {
     if (loop->sched != NULL)
       loop->sched->begin(loop); /* we do not sleep after all */
     return false;
   }
-  if (loop->sync_waits == 0)
+  if (loop->queued_waits == 0)
     fluv__wakeup_update_ref(loop);
-  if (fluv__unlikely(loop->sync_waits > 0 && loop->remote_waits == 0) &&
-      !loop->alone && !fluv__others_alive(loop) && fluv__only_thread()) {
+  if (fluv__unlikely(loop->queued_waits > 0 && loop->remote_waits == 0) &&
+      !loop->alone && !fluv__has_external_work(loop) && fluv__only_thread()) {
     loop->alone = true;
     fluv__wakeup_update_ref(loop);
   }
@@ -115,9 +115,9 @@ void fluv__drain(fluv_loop_t* loop) {
   fluv__inbox_awake(&loop->inbox);
   if (loop->sched != NULL)
     loop->sched->begin(loop);
-  for (round = 0; round < MOST_ROUNDS; round++) {
+  for (round = 0; round < MAX_ROUNDS; round++) {
     if (!fluv__inbox_is_empty(&loop->inbox))
-      fluv__look_pays(loop, fluv__inbox_run(&loop->inbox, MOST_ARRIVALS));
+      fluv__spin_pays(loop, fluv__inbox_run(&loop->inbox, MAX_ARRIVALS));
     run_ready(loop);
     fluv__timers_sync(loop);
     more = loop->ready_head != NULL || fluv__timers_want_turn(loop);
@@ -125,7 +125,7 @@ void fluv__drain(fluv_loop_t* loop) {
       break;
   }
   fluv__set_draining(loop, false);
-  set_idle(loop, more || round == MOST_ROUNDS);
+  set_idle(loop, more || round == MAX_ROUNDS);
 }
 
 /* libuv has called in: not from inside a task or a callback of ours? */
@@ -212,7 +212,7 @@ static void on_check(uv_check_t* handle) {
 
 /* Another thread has called: what it sent is run in the check phase. */
 static void on_wakeup(fluv__wakeup_t* wakeup) {
-  fluv__look_woken(fluv__container_of(wakeup, fluv_loop_t, inbox.wakeup));
+  fluv__spin_woken(fluv__container_of(wakeup, fluv_loop_t, inbox.wakeup));
 }
 
 int fluv__turn_init(fluv_loop_t* loop) {
@@ -232,8 +232,8 @@ int fluv__turn_init(fluv_loop_t* loop) {
 
 void fluv__wakeup_update_ref(fluv_loop_t* loop) {
   bool want = loop->remote_waits > 0 ||
-              (loop->sync_waits > 0 && !loop->alone) ||
-              (loop->winding_down && loop->jobs_left > 0);
+              (loop->queued_waits > 0 && !loop->alone) ||
+              (loop->winding_down && loop->abandoned_jobs > 0);
 
   if (want == loop->wakeup_refd || loop->closing)
     return;
@@ -254,7 +254,7 @@ void fluv__remote_wait_end(fluv_loop_t* loop) {
   fluv__wakeup_update_ref(loop);
 }
 
-bool fluv__others_alive(fluv_loop_t* loop) {
+bool fluv__has_external_work(fluv_loop_t* loop) {
   uv_handle_t* wakeup = &loop->inbox.wakeup.uv.handle;
   bool alive;
 

@@ -248,15 +248,15 @@ fluv_future_t* fluv_tcp_connect_loc(const char* address,
     return fluv__future_fail(FLUV_EINVAL, loc);
   plan = fluv__malloc(sizeof(*plan));
   if (plan == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op =
       (connect_op_t*) fluv__future_new(&connect_ops, sizeof(connect_op_t), loc);
   if (op == NULL) {
     fluv__free(plan);
-    return fluv__future_none();
+    return fluv__future_enomem();
   }
   *plan = (plan_t){ hostport, *options, NULL };
-  op->base.flags = FLUV__HOLDS;
+  op->base.flags = FLUV__NEEDS_RELEASE;
   op->out_stream = out_stream;
   op->plan = plan;
   op->next = NULL;

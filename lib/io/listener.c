@@ -28,10 +28,10 @@
 enum {
   DEFAULT_BACKLOG = 511,
   FIRST_BACKOFF_MS = 10,
-  MOST_BACKOFF_MS = 1000,
+  MAX_BACKOFF_MS = 1000,
   /* Connections in a row that are gone or forbidden before it is taken for a
    * lasting state. */
-  MOST_TRIES = 16
+  MAX_TRIES = 16
 };
 
 struct fluv_listener {
@@ -231,7 +231,7 @@ static void accept_end(fluv_listener_t* listener, int64_t result) {
 
 /* Errors of one connection that was gone, or forbidden, before we came, which
  * accept(2) hands on, and of a signal: the next connection may be well. */
-static bool is_passing(int err) {
+static bool is_transient(int err) {
   switch (err) {
   case UV_ECONNABORTED:
   case UV_EINTR:
@@ -249,7 +249,7 @@ static bool is_passing(int err) {
   }
 }
 
-static bool is_shortage(int err) {
+static bool is_resource_exhausted(int err) {
   return err == UV_EMFILE || err == UV_ENFILE || err == UV_ENOBUFS ||
          err == UV_ENOMEM;
 }
@@ -258,14 +258,14 @@ static bool is_shortage(int err) {
  * stream's memory comes first, so that no connection is taken in vain. */
 static int take_connection(fluv_listener_t* listener, accept_op_t* op) {
   fluv_stream_t* stream = fluv__stream_new(-1, op->base.loc);
-  int tries = MOST_TRIES;
+  int tries = MAX_TRIES;
   int fd;
 
   if (stream == NULL)
     return FLUV_ENOMEM;
   do
     fd = accept_fd(listener->fd);
-  while (is_passing(fd) && --tries > 0);
+  while (is_transient(fd) && --tries > 0);
   listener->maybe_more = fd >= 0;
   if (fd < 0) {
     fluv__stream_unref(stream);
@@ -299,10 +299,10 @@ static void back_off(fluv_listener_t* listener, int err) {
                fluv_strerror(err));
   stop_polling(listener);
   fluv__timer_after(listener->loop, &listener->backoff, listener->backoff_ms);
-  if (listener->backoff_ms < MOST_BACKOFF_MS)
+  if (listener->backoff_ms < MAX_BACKOFF_MS)
     listener->backoff_ms *= 2;
-  if (listener->backoff_ms > MOST_BACKOFF_MS)
-    listener->backoff_ms = MOST_BACKOFF_MS;
+  if (listener->backoff_ms > MAX_BACKOFF_MS)
+    listener->backoff_ms = MAX_BACKOFF_MS;
 }
 
 /* Somebody waits and there may be a connection. */
@@ -310,7 +310,7 @@ static void try_accept(fluv_listener_t* listener) {
   int err = take_connection(listener, (accept_op_t*) listener->acceptor);
   bool waits = false;
 
-  if (is_shortage(err) || is_passing(err)) {
+  if (is_resource_exhausted(err) || is_transient(err)) {
     back_off(listener, err);
     waits = true;
   } else if (err == FLUV_EAGAIN) {
@@ -388,8 +388,8 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
   check_loop(listener, "accept", loc);
   op = (accept_op_t*) fluv__future_new(&accept_ops, sizeof(accept_op_t), loc);
   if (op == NULL)
-    return fluv__future_none();
-  op->base.flags = FLUV__HOLDS;
+    return fluv__future_enomem();
+  op->base.flags = FLUV__NEEDS_RELEASE;
   op->listener = listener;
   op->out_stream = out_stream;
   listener->refs++;
@@ -439,7 +439,7 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
   closer = fluv__closer_new(loc);
   listener_close(listener, closer);
   listener_unref(listener);
-  return closer != NULL ? closer : fluv__future_none();
+  return closer != NULL ? closer : fluv__future_enomem();
 }
 
 int fluv_listener_get_address(const fluv_listener_t* listener,

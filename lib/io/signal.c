@@ -112,7 +112,7 @@ fluv_future_t* fluv_shutdown_signal_loc(const fluv_loc_t* loc) {
   int err = FLUV_ENOMEM;
 
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   pthread_once(&once, add_fork_handler);
   atomic_fetch_add(&waiting, 1);
   op->base.state = FLUV__PENDING;

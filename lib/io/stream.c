@@ -104,10 +104,10 @@ fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
   fluv__stream_check(stream, ops->kind, loc);
   op = (fluv__stream_op_t*) fluv__future_new(ops, size, loc);
   if (op == NULL) {
-    *out_failed = fluv__future_none();
+    *out_failed = fluv__future_enomem();
     return NULL;
   }
-  op->base.flags = FLUV__HOLDS;
+  op->base.flags = FLUV__NEEDS_RELEASE;
   op->stream = stream;
   stream->refs++;
   return op;
@@ -152,11 +152,11 @@ uint64_t fluv_stream_get_bytes_written(const fluv_stream_t* stream) {
 /* Shutdown. */
 
 static void shutdown_end(fluv_stream_t* stream, int64_t result) {
-  fluv_future_t* f = stream->shutter;
+  fluv_future_t* f = stream->shutdown_op;
 
   if (f == NULL)
     return;
-  stream->shutter = NULL;
+  stream->shutdown_op = NULL;
   fluv__stream_wait_end(stream);
   fluv__complete(f, result);
 }
@@ -178,7 +178,7 @@ static void shutdown_start(fluv_future_t* f) {
     return;
   }
   stream->shut = true;
-  stream->shutter = f;
+  stream->shutdown_op = f;
   fluv__stream_wait_begin(stream);
 }
 
@@ -231,8 +231,8 @@ void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer) {
     fluv__cancel(stream->reader);
   if (stream->writer != NULL)
     fluv__cancel(stream->writer);
-  if (stream->shutter != NULL)
-    fluv__cancel(stream->shutter);
+  if (stream->shutdown_op != NULL)
+    fluv__cancel(stream->shutdown_op);
   if (stream->loop != NULL) {
     stream->closer = closer;
     fluv__list_remove(&stream->handle.link);
@@ -259,7 +259,7 @@ fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
   closer = fluv__closer_new(loc);
   fluv__stream_close(stream, closer);
   fluv__stream_unref(stream);
-  return closer != NULL ? closer : fluv__future_none();
+  return closer != NULL ? closer : fluv__future_enomem();
 }
 
 fluv_future_t* fluv_reset_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {

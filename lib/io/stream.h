@@ -49,7 +49,7 @@ struct fluv_stream {
   uint64_t bytes_written;
   fluv_future_t* reader;
   fluv_future_t* writer;
-  fluv_future_t* shutter;
+  fluv_future_t* shutdown_op;
   fluv_future_t* closer;
   fluv__bounce_t* bounce; /* made when first needed */
   int write_error;        /* of a bounce that nobody waited for */

@@ -36,7 +36,7 @@ fluv_future_t* fluv_uv_started(uv_req_t* req, int err) {
   fluv_future_t* f = req->data;
 
   if (f == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   if (err < 0)
     fluv__complete(f, err);
   return f;

@@ -15,7 +15,7 @@
 /* Pieces of one system call. libuv allocates for more, and loses track of the
  * request if that fails. */
 enum {
-  MOST_PIECES = 4
+  MAX_PIECES = 4
 };
 
 typedef struct write_op {
@@ -44,7 +44,7 @@ static unsigned next_pieces(const write_op_t* op, uv_buf_t* out) {
   size_t i;
   unsigned n = 0;
 
-  for (i = op->index; i < op->count && n < MOST_PIECES; i++) {
+  for (i = op->index; i < op->count && n < MAX_PIECES; i++) {
     if (op->bufs[i].len > offset) {
       out[n].base = (char*) (uintptr_t) op->bufs[i].base + offset;
       out[n].len = op->bufs[i].len - offset;
@@ -81,7 +81,7 @@ static void on_write(uv_write_t* req, int status) {
 /* Hand some of the rest to libuv, from memory of our own. */
 static int bounce(write_op_t* op) {
   fluv_stream_t* stream = op->stream;
-  uv_buf_t pieces[MOST_PIECES];
+  uv_buf_t pieces[MAX_PIECES];
   unsigned n = next_pieces(op, pieces);
   uv_buf_t whole;
   size_t len = 0;
@@ -113,7 +113,7 @@ static int bounce(write_op_t* op) {
 /* Write what can be written now, and see to it that the rest follows. */
 static void write_on(write_op_t* op) {
   fluv_stream_t* stream = op->stream;
-  uv_buf_t pieces[MOST_PIECES];
+  uv_buf_t pieces[MAX_PIECES];
   int n = 0;
 
   while (n >= 0 && !stream->bouncing) {

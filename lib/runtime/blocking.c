@@ -15,7 +15,7 @@ static fluv__job_t* take_job(fluv_future_t* f) {
   fluv__job_t* job = op->job;
 
   op->job = NULL;
-  f->flags &= (uint8_t) ~FLUV__HOLDS;
+  f->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   job->future = NULL;
   f->loop->jobs--;
   fluv__remote_wait_end(f->loop);
@@ -38,12 +38,12 @@ static void on_arrival(fluv__inbox_node_t* node) {
   int64_t result = job->result;
 
   if (f == NULL) {
-    job->loop->jobs_left--;
+    job->loop->abandoned_jobs--;
     fluv__wakeup_update_ref(job->loop);
     drop_result(job);
   } else {
     (void) take_job(f);
-    if (fluv__unlikely((f->flags & FLUV__MUTE) != 0)) {
+    if (fluv__unlikely((f->flags & FLUV__DISCARDED) != 0)) {
       /* Dropped on its way. */
       drop_result(job);
       result = FLUV_ECANCELED;
@@ -62,7 +62,7 @@ static void let_go(fluv_future_t* f) {
 
   if (!fluv__job_withdraw(job)) {
     if (!fluv__job_abandon(job)) {
-      loop->jobs_left++;
+      loop->abandoned_jobs++;
       fluv__wakeup_update_ref(loop);
       return;
     }
@@ -77,7 +77,7 @@ static void let_go(fluv_future_t* f) {
 
 static void blocking_cancel(fluv_future_t* f) {
   /* A result that is as good as there is not thrown away. */
-  if ((f->flags & FLUV__MUTE) == 0 &&
+  if ((f->flags & FLUV__DISCARDED) == 0 &&
       fluv__job_has_returned(((blocking_op_t*) f)->job))
     return;
   let_go(f);
@@ -110,7 +110,8 @@ static fluv_future_t* refuse(int err,
   if (options != NULL && options->size == sizeof(*options) &&
       options->free_arg != NULL)
     options->free_arg(arg);
-  return err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+  return err == FLUV_ENOMEM ? fluv__future_enomem()
+                            : fluv__future_fail(err, loc);
 }
 
 /* A job that is the future's. NULL: out of memory. */
@@ -158,7 +159,7 @@ fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
   job->arg = arg;
   ((blocking_op_t*) f)->job = job;
   f->state = FLUV__PENDING;
-  f->flags = FLUV__HOLDS;
+  f->flags = FLUV__NEEDS_RELEASE;
   loop->report_jobs = fluv__jobs_report;
   loop->jobs++;
   fluv__remote_wait_begin(loop);

@@ -102,7 +102,7 @@ static void handed_wake(fluv__waiter_t* waiter, fluv_future_t* task) {
 
   h->task = NULL;
   fluv__future_free(task, h->loc);
-  op->base.flags &= (uint8_t) ~FLUV__HOLDS;
+  op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   tell(h, result);
   fluv__complete(&op->base, 0);
 }
@@ -145,7 +145,7 @@ static void run_told(fluv__handoff_t* h, fluv_loop_t* loop) {
   op->h = h;
   op->waiter.wake = handed_wake;
   op->base.state = FLUV__PENDING;
-  op->base.flags |= FLUV__TAKEN | FLUV__UNWANTED | FLUV__HOLDS;
+  op->base.flags |= FLUV__TAKEN | FLUV__DETACHED | FLUV__NEEDS_RELEASE;
   h->task = task;
   if (task->state == FLUV__DONE)
     handed_wake(&op->waiter, task);
@@ -302,15 +302,15 @@ fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
   int err;
 
   if (h == NULL) {
-    *out_future = fluv__future_none();
+    *out_future = fluv__future_enomem();
     return NULL;
   }
   h->done = done_for_future;
   err = fluv_promise_new_loc(&h->promise, out_future, loc);
   if (err != 0) {
     fluv__free(h);
-    *out_future =
-        err == FLUV_ENOMEM ? fluv__future_none() : fluv__future_fail(err, loc);
+    *out_future = err == FLUV_ENOMEM ? fluv__future_enomem()
+                                     : fluv__future_fail(err, loc);
     return NULL;
   }
   fluv__promise_set_hooks(h->promise, on_future_cancel, on_future_gone, h);

@@ -19,16 +19,16 @@
 enum {
   /* As libuv has it. */
   DEFAULT_THREADS = 4,
-  MOST_THREADS = 1024,
+  MAX_THREADS = 1024,
   /* Runners that have ended are taken back from libuv together: so many more
    * than can be under way make that rare. */
   SPARE_RUNNERS = 64,
   /* Some 200 MB of memory: a queue of that length is a mistake. */
   DEFAULT_LIMIT = 1 << 20,
   /* Jobs named in one report. */
-  MOST_NAMED = 10,
+  MAX_NAMED = 10,
   /* Looks in vain until the monitor does not look at the queue any more. */
-  MOST_IDLE_LOOKS = 2
+  MAX_IDLE_SPINS = 2
 };
 
 typedef struct runner {
@@ -41,14 +41,14 @@ typedef struct runner {
 /* The loop that runners are submitted on, and they: used by any thread, one
  * at a time, and never waited on. After a fork(2) the child makes its own, for
  * libuv may have been in the middle of anything with its parent's. */
-typedef struct gear {
-  struct gear* before; /* the parent's, so that it is not lost */
+typedef struct executor {
+  struct executor* before; /* the parent's, so that it is not lost */
   uv_loop_t uv;
   size_t count;
   runner_t runners[];
-} gear_t;
+} executor_t;
 
-uint64_t fluv__jobs_patience = NS_PER_S;
+uint64_t fluv__jobs_starvation = NS_PER_S;
 
 /* All under the lock. */
 static struct {
@@ -64,14 +64,14 @@ static struct {
   size_t threads; /* of libuv's pool */
   size_t slots;   /* runners that may be under way */
   size_t runners; /* under way */
-  gear_t* gear;
+  executor_t* executor;
   runner_t* spare;
   size_t spare_count;
   /* Jobs wait, and all slots are taken: since when (ns)? 0: they do not. */
   uint64_t full_since;
   bool full_reported;
   bool watched;
-  unsigned idle_looks;
+  unsigned idle_spins;
   fluv__watch_t watch; /* the monitor's */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .limit = DEFAULT_LIMIT };
 
@@ -115,7 +115,7 @@ static void submit_runner(void) {
   pool.spare_count--;
   pool.runners++;
   runner->since = 0;
-  uv_queue_work(&pool.gear->uv,
+  uv_queue_work(&pool.executor->uv,
                 &runner->req,
                 run_jobs,
                 on_ended); /* cannot fail */
@@ -127,7 +127,7 @@ static void submit_runner(void) {
  * thread. */
 static void take_back(void) {
   if (pool.spare_count < pool.slots)
-    uv_run(&pool.gear->uv, UV_RUN_NOWAIT);
+    uv_run(&pool.executor->uv, UV_RUN_NOWAIT);
 }
 
 /* The number of threads that libuv's pool has or will have. */
@@ -137,7 +137,7 @@ static size_t count_threads(void) {
 
   if (count == 0)
     return 1;
-  return count < 0 || count > MOST_THREADS ? MOST_THREADS : (size_t) count;
+  return count < 0 || count > MAX_THREADS ? MAX_THREADS : (size_t) count;
 }
 
 /* There are no threads in a child of fork(2), and jobs there are those of a
@@ -167,25 +167,26 @@ static int open_pool(void) {
   size_t threads = count_threads();
   size_t slots = threads > 1 ? threads - 1 : 1;
   size_t count = 2 * slots + threads + SPARE_RUNNERS;
-  gear_t* gear;
+  executor_t* executor;
   int err;
 
-  gear = fluv__calloc(1, sizeof(*gear) + count * sizeof(gear->runners[0]));
-  if (gear == NULL)
+  executor =
+      fluv__calloc(1, sizeof(*executor) + count * sizeof(executor->runners[0]));
+  if (executor == NULL)
     return FLUV_ENOMEM;
-  err = uv_loop_init(&gear->uv);
+  err = uv_loop_init(&executor->uv);
   if (err < 0) {
-    fluv__free(gear);
+    fluv__free(executor);
     return err;
   }
-  gear->before = pool.gear;
-  gear->count = count;
-  pool.gear = gear;
+  executor->before = pool.executor;
+  executor->count = count;
+  pool.executor = executor;
   pool.threads = threads;
   pool.slots = slots;
   pool.spare = NULL;
   for (pool.spare_count = 0; pool.spare_count < count;)
-    on_ended(&gear->runners[pool.spare_count].req, 0);
+    on_ended(&executor->runners[pool.spare_count].req, 0);
   fluv__list_init(&pool.queue);
   if (!registered) {
     pthread_atfork(NULL, NULL, forget);
@@ -207,22 +208,22 @@ typedef struct named {
 
 /* Under the lock: those that run, of all loops or the abandoned ones of one.
  * Returns how many; the first of them are filled in. */
-static size_t find_running(const fluv_loop_t* loop, named_t named[MOST_NAMED]) {
+static size_t find_running(const fluv_loop_t* loop, named_t named[MAX_NAMED]) {
   uint64_t now = coarse_now();
   size_t count = 0;
   size_t i;
 
-  for (i = 0; pool.open && i < pool.gear->count; i++) {
-    const fluv__job_t* job = pool.gear->runners[i].job;
+  for (i = 0; pool.open && i < pool.executor->count; i++) {
+    const fluv__job_t* job = pool.executor->runners[i].job;
 
     if (job == NULL || (loop != NULL && (job->loop != loop || !job->abandoned)))
       continue;
-    if (count < MOST_NAMED) {
+    if (count < MAX_NAMED) {
       named_t* one = &named[count];
 
       snprintf(one->name, sizeof(one->name), "%s", fluv__job_name(job));
       one->loc = job->loc;
-      one->ms = (now - pool.gear->runners[i].since) / NS_PER_MS;
+      one->ms = (now - pool.executor->runners[i].since) / NS_PER_MS;
     }
     count++;
   }
@@ -233,28 +234,28 @@ static void print_running(const named_t* named, size_t count, const char* why) {
   char place[FLUV__LOC_SIZE];
   size_t i;
 
-  for (i = 0; i < count && i < MOST_NAMED; i++)
+  for (i = 0; i < count && i < MAX_NAMED; i++)
     fluv__warn("%s blocking job \"%s\", made at %s, running for %" PRIu64 " ms",
                why,
                named[i].name,
                fluv__loc_format(named[i].loc, place, sizeof(place)),
                named[i].ms);
-  if (count > MOST_NAMED)
-    fluv__warn("%s %zu more", why, count - MOST_NAMED);
+  if (count > MAX_NAMED)
+    fluv__warn("%s %zu more", why, count - MAX_NAMED);
 }
 
 /* The monitor's look: once each time that jobs wait for long, say for whom. */
 static uint64_t look(fluv__watch_t* watch, uint64_t now) {
-  named_t named[MOST_NAMED];
+  named_t named[MAX_NAMED];
   size_t running = 0;
   size_t queued = 0;
-  uint64_t delay = fluv__jobs_patience;
+  uint64_t delay = fluv__jobs_starvation;
   uint64_t waited = 0;
 
   (void) watch;
   pthread_mutex_lock(&pool.lock);
-  pool.idle_looks = pool.full_since == 0 ? pool.idle_looks + 1 : 0;
-  if (pool.idle_looks > MOST_IDLE_LOOKS) {
+  pool.idle_spins = pool.full_since == 0 ? pool.idle_spins + 1 : 0;
+  if (pool.idle_spins > MAX_IDLE_SPINS) {
     pool.watched = false;
     delay = 0;
   } else if (pool.full_since != 0 && !pool.full_reported) {
@@ -382,7 +383,7 @@ static bool append(fluv__job_t* job) {
   if (pool.full_since != 0)
     return false;
   pool.full_since = coarse_now();
-  pool.idle_looks = 0;
+  pool.idle_spins = 0;
   if (pool.watched)
     return false;
   pool.watched = true;
@@ -403,7 +404,7 @@ int fluv__job_submit(fluv__job_t* job) {
     tell = append(job);
   pthread_mutex_unlock(&pool.lock);
   if (fluv__unlikely(tell) &&
-      !fluv__monitor_add(&pool.watch, fluv__jobs_patience)) {
+      !fluv__monitor_add(&pool.watch, fluv__jobs_starvation)) {
     pthread_mutex_lock(&pool.lock);
     pool.watched = false;
     pthread_mutex_unlock(&pool.lock);
@@ -464,7 +465,7 @@ const char* fluv__job_name(const fluv__job_t* job) {
 }
 
 void fluv__jobs_report(const fluv_loop_t* loop, const char* why) {
-  named_t named[MOST_NAMED];
+  named_t named[MAX_NAMED];
   size_t count;
 
   pthread_mutex_lock(&pool.lock);
@@ -488,8 +489,8 @@ static size_t count_abandoned(void) {
  * nobody waits for any more is given a while, and then not waited for. */
 static void __attribute__((destructor)) leave_abandoned(void) {
   const struct timespec pause = { 0, 5 * (long) NS_PER_MS };
-  uint64_t end = coarse_now() + fluv__jobs_patience;
-  named_t named[MOST_NAMED];
+  uint64_t end = coarse_now() + fluv__jobs_starvation;
+  named_t named[MAX_NAMED];
   size_t count;
 
   while (count_abandoned() > 0 && coarse_now() < end)

@@ -83,7 +83,7 @@ const fluv__job_t* fluv__job_current(void);
 
 /* For how long, in ns, jobs may have to wait before that is reported. Tests
  * shorten it. */
-extern uint64_t fluv__jobs_patience;
+extern uint64_t fluv__jobs_starvation;
 
 /* Say which of a loop's jobs run although nobody waits for them. */
 void fluv__jobs_report(const fluv_loop_t* loop, const char* why);

@@ -33,14 +33,14 @@ static void begin(void) {
 }
 
 /* There is no such thread in a child of fork(2), nor what it looked at. */
-static void begin_anew(void) {
+static void reinit_after_fork(void) {
   pthread_mutex_init(&lock, NULL);
   begin();
 }
 
 static void init(void) {
   begin();
-  pthread_atfork(NULL, NULL, begin_anew);
+  pthread_atfork(NULL, NULL, reinit_after_fork);
 }
 
 /* The watch whose turn is next. */

@@ -21,7 +21,7 @@ static void pass_on(fluv_runtime_t* rt) {
 
   for (i = 0; i < seats; i++)
     if (length_of(&rt->member[i]) > 0) {
-      fluv__call_one(rt);
+      fluv__wake_one(rt);
       return;
     }
 }
@@ -60,7 +60,7 @@ static void add_length(fluv__member_t* m, size_t n) {
   atomic_store(&m->length, length_of(m) + n);
 }
 
-void fluv__call_one(fluv_runtime_t* rt) {
+void fluv__wake_one(fluv_runtime_t* rt) {
   unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
@@ -91,7 +91,7 @@ int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h) {
   pthread_mutex_unlock(&m->lock);
   if (closed)
     return FLUV_ESTOPPED;
-  fluv__call_one(m->runtime);
+  fluv__wake_one(m->runtime);
   return 0;
 }
 
@@ -178,7 +178,7 @@ static fluv__handoff_t* steal_from(fluv__member_t* m, fluv__member_t* victim) {
   pthread_mutex_unlock(&m->lock);
   fluv__refuse_all(&half);
   if (n > 1)
-    fluv__call_one(m->runtime);
+    fluv__wake_one(m->runtime);
   return h;
 }
 

@@ -32,19 +32,19 @@ static unsigned count_workers(unsigned asked) {
 
   if (n == 0 && text != NULL && *text != '\0') {
     n = strtoul(text, &end, 10);
-    if (*end != '\0' || n == 0 || n > FLUV__MOST_WORKERS) {
+    if (*end != '\0' || n == 0 || n > FLUV__MAX_WORKERS) {
       fluv__warn("FLUV_WORKERS is \"%s\", not a number from 1 to %d",
                  text,
-                 FLUV__MOST_WORKERS);
+                 FLUV__MAX_WORKERS);
       return 0;
     }
   }
   if (n == 0) {
     n = count_cores();
-    if (n > FLUV__MOST_WORKERS)
-      n = FLUV__MOST_WORKERS;
+    if (n > FLUV__MAX_WORKERS)
+      n = FLUV__MAX_WORKERS;
   }
-  return n <= FLUV__MOST_WORKERS ? (unsigned) n : 0;
+  return n <= FLUV__MAX_WORKERS ? (unsigned) n : 0;
 }
 
 /* Copy the options; 0 or FLUV_EINVAL. */
@@ -69,7 +69,7 @@ static int apply_options(fluv_runtime_t* rt,
 static void runtime_destroy(fluv_runtime_t* rt) {
   unsigned i;
 
-  for (i = 0; rt->member != NULL && i < rt->count + FLUV__MOST_GUESTS; i++) {
+  for (i = 0; rt->member != NULL && i < rt->count + FLUV__MAX_GUESTS; i++) {
     pthread_mutex_destroy(&rt->member[i].lock);
     fluv_loop_unref(rt->member[i].loop);
   }
@@ -108,7 +108,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
     err = fluv_token_new(&rt->stop);
   if (err == 0) {
     rt->member =
-        fluv__calloc(rt->count + FLUV__MOST_GUESTS, sizeof(*rt->member));
+        fluv__calloc(rt->count + FLUV__MAX_GUESTS, sizeof(*rt->member));
     if (rt->member == NULL)
       err = FLUV_ENOMEM;
   }
@@ -117,9 +117,9 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
     return err;
   }
   atomic_store(&rt->seats, rt->count);
-  for (i = 0; i < rt->count + FLUV__MOST_GUESTS; i++)
+  for (i = 0; i < rt->count + FLUV__MAX_GUESTS; i++)
     fluv__member_init(&rt->member[i], rt, i);
-  for (i = rt->count; i < rt->count + FLUV__MOST_GUESTS; i++)
+  for (i = rt->count; i < rt->count + FLUV__MAX_GUESTS; i++)
     rt->member[i].closed = true; /* until somebody sits there */
   *out_runtime = rt;
   return 0;
@@ -474,7 +474,7 @@ void fluv__runtime_stop(fluv_runtime_t* rt) {
   rt->stopped = true;
   atomic_store(&rt->running, false);
   pthread_mutex_unlock(&rt->lock);
-  for (i = 0; i < rt->count + FLUV__MOST_GUESTS; i++) {
+  for (i = 0; i < rt->count + FLUV__MAX_GUESTS; i++) {
     fluv__member_close(&rt->member[i], &queued);
     fluv__refuse_all(&queued);
   }

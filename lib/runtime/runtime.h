@@ -31,8 +31,8 @@
 #include "runtime/handoff.h"
 
 enum {
-  FLUV__MOST_WORKERS = 64,
-  FLUV__MOST_GUESTS = 16
+  FLUV__MAX_WORKERS = 64,
+  FLUV__MAX_GUESTS = 16
 };
 
 enum {
@@ -85,7 +85,7 @@ struct fluv_runtime {
   unsigned count;
   fluv_loop_t* owner; /* of fluv_run(): member 0; NULL: all have threads */
   fluv__atomic_uint_t seats; /* members in use: workers, then guests */
-  fluv__member_t* member;    /* count + FLUV__MOST_GUESTS */
+  fluv__member_t* member;    /* count + FLUV__MAX_GUESTS */
   fluv_token_t* stop;
   fluv_loop_options_t loop_options;
   fluv_runtime_options_t options;
@@ -110,7 +110,7 @@ void fluv__member_close(fluv__member_t* m, fluv__list_t* out_queued);
 void fluv__refuse_all(fluv__list_t* queued);
 
 /* Any thread: something was queued; call one who sleeps, if there is any. */
-void fluv__call_one(fluv_runtime_t* rt);
+void fluv__wake_one(fluv_runtime_t* rt);
 
 /* On the thread of a loop: it is the member from here on; until it leaves. */
 void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop);

@@ -98,7 +98,7 @@ void fluv__member_leave(fluv_loop_t* loop) {
   /* The runtime may be freed before the call arrives. Relaxed: it is here. */
   atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
   m->leaving = true;
-  fluv__call_one(rt); /* in its place */
+  fluv__wake_one(rt); /* in its place */
 }
 
 /* On the owner's thread: a worker has ended. */
@@ -131,7 +131,7 @@ static fluv__member_t* find_seat(fluv_runtime_t* rt) {
   unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
-  for (i = rt->count; i < rt->count + FLUV__MOST_GUESTS; i++) {
+  for (i = rt->count; i < rt->count + FLUV__MAX_GUESTS; i++) {
     fluv__member_t* m = &rt->member[i];
 
     if (m->ready)

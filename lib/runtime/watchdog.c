@@ -44,17 +44,17 @@ enum {
    * more wakes of the monitor. */
   LOOKS = 4,
   /* Of the stack, the innermost. */
-  MOST_FRAMES = 48,
+  MAX_FRAMES = 48,
   /* Places that spawn tasks, each reported once. When there are more, one has
    * other worries. */
-  MOST_PLACES = 64,
+  MAX_PLACES = 64,
   /* How long the loop's thread has to answer. It does at once, unless it is
    * deep in the kernel, or blocks all signals. */
   ANSWER_MS = 100,
   /* A loop that was held at a place which is known already is left alone for
    * so long, since asking ends system calls: doubled each time. */
   QUIET_MS = 1000,
-  MOST_QUIET_MS = 3600000
+  MAX_QUIET_MS = 3600000
 };
 
 struct fluv__watchdog {
@@ -79,7 +79,7 @@ static struct {
   char task[64]; /* cut */
   const fluv_loc_t* spawned;
   const fluv_loc_t* awaited;
-  void* frames[MOST_FRAMES];
+  void* frames[MAX_FRAMES];
   int frame_count;
 } capture;
 
@@ -91,7 +91,7 @@ static fluv_stuck_fn hook; /* these two under the lock */
 static void* hook_arg;
 
 /* Of the monitor's thread. */
-static const fluv_loc_t* places[MOST_PLACES];
+static const fluv_loc_t* places[MAX_PLACES];
 static size_t place_count;
 
 static void fill(const fluv_loop_t* loop) {
@@ -106,7 +106,7 @@ static void fill(const fluv_loop_t* loop) {
         task->await_loc != task->base.loc ? task->await_loc : NULL;
   }
 #ifdef HAVE_EXECINFO_H
-  capture.frame_count = backtrace(capture.frames, MOST_FRAMES);
+  capture.frame_count = backtrace(capture.frames, MAX_FRAMES);
 #endif
 }
 
@@ -165,7 +165,7 @@ static int find_signal(void) {
  * loads and binds it. */
 static void init(void) {
 #ifdef HAVE_EXECINFO_H
-  (void) backtrace(capture.frames, MOST_FRAMES);
+  (void) backtrace(capture.frames, MAX_FRAMES);
 #endif
   strncpy(capture.task, "", sizeof(capture.task) - 1);
   sem_init(&capture.filled, 0, 0);
@@ -220,7 +220,7 @@ static bool is_new(const fluv_loc_t* place) {
   for (i = 0; i < place_count; i++)
     if (places[i] == place)
       return false;
-  if (place_count == MOST_PLACES)
+  if (place_count == MAX_PLACES)
     return false;
   places[place_count++] = place;
   return true;
@@ -288,8 +288,8 @@ static void on_stuck(struct fluv__watchdog* dog, uint64_t now) {
     return;
   }
   dog->quiet_ms = dog->quiet_ms == 0 ? QUIET_MS : dog->quiet_ms * 2;
-  if (dog->quiet_ms > MOST_QUIET_MS)
-    dog->quiet_ms = MOST_QUIET_MS;
+  if (dog->quiet_ms > MAX_QUIET_MS)
+    dog->quiet_ms = MAX_QUIET_MS;
   dog->quiet_until = now + dog->quiet_ms * NS_PER_MS;
 }
 

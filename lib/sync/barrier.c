@@ -5,7 +5,7 @@
 
 struct fluv_barrier {
   fluv__guard_t guard;
-  fluv__list_t line;
+  fluv__list_t waiters;
   size_t n;
   size_t come;
 };
@@ -16,11 +16,11 @@ typedef struct barrier_op {
 } barrier_op_t;
 
 /* Under the guard: one more has come. Is it the last? */
-static bool come(fluv_barrier_t* barrier, fluv__wakes_t* wakes) {
+static bool come(fluv_barrier_t* barrier, fluv__wake_list_t* wakes) {
   if (++barrier->come < barrier->n)
     return false;
   barrier->come = 0;
-  fluv__line_give_all(&barrier->line, 0, wakes);
+  fluv__wait_queue_grant_all(&barrier->waiters, 0, wakes);
   return true;
 }
 
@@ -34,16 +34,16 @@ static void barrier_arrive(fluv__inbox_node_t* node) {
 static void barrier_start(fluv_future_t* f) {
   barrier_op_t* op = (barrier_op_t*) f;
   fluv_barrier_t* barrier = op->barrier;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool last;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&barrier->guard);
   last = come(barrier, &wakes);
   if (!last)
-    fluv__sync_op_join(&op->sync, &barrier->line, barrier_arrive);
+    fluv__sync_op_join(&op->sync, &barrier->waiters, barrier_arrive);
   fluv__guard_unlock(&barrier->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (last)
     fluv__complete(f, 1);
 }
@@ -86,7 +86,7 @@ int fluv_barrier_new(size_t n, fluv_barrier_t** out_barrier) {
   if (barrier == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&barrier->guard);
-  fluv__list_init(&barrier->line);
+  fluv__list_init(&barrier->waiters);
   barrier->n = n;
   *out_barrier = barrier;
   return 0;
@@ -96,7 +96,7 @@ void fluv_barrier_free(fluv_barrier_t* barrier) {
   if (barrier == NULL)
     return;
   fluv__guard_lock(&barrier->guard);
-  fluv__line_check_empty(&barrier->line, "barrier");
+  fluv__wait_queue_check_empty(&barrier->waiters, "barrier");
   fluv__guard_unlock(&barrier->guard);
   fluv__guard_deinit(&barrier->guard);
   fluv__free(barrier);
@@ -110,27 +110,27 @@ fluv_future_t* fluv_barrier_wait_loc(fluv_barrier_t* barrier,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (barrier_op_t*) fluv__sync_op_new(&barrier_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->barrier = barrier;
   return &op->sync.base;
 }
 
 int fluv_barrier_wait_blocking(fluv_barrier_t* barrier, uint64_t timeout_ms) {
   fluv__parked_t parked;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = fluv__may_block();
   bool last;
 
   if (err != 0)
     return err;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&barrier->guard);
   last = come(barrier, &wakes);
   if (!last) {
-    fluv__park_join(&parked, &barrier->line);
+    fluv__park_join(&parked, &barrier->waiters);
     parked.left = &barrier->come;
   }
   fluv__guard_unlock(&barrier->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return last ? 1 : (int) fluv__park(&parked, &barrier->guard, timeout_ms);
 }

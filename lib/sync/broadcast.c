@@ -12,8 +12,8 @@
 
 typedef struct broadcast {
   fluv__guard_t guard;
-  fluv__list_t line;
-  fluv__list_t closed_line;
+  fluv__list_t waiters;
+  fluv__list_t closed_queue;
   char* slots;
   size_t item_size;
   size_t mask;
@@ -78,7 +78,7 @@ static int take_or_wait(broadcast_op_t* op) {
 
   if (err == FLUV_EAGAIN) {
     op->b->refs++;
-    fluv__sync_op_join(&op->sync, &op->b->line, recv_arrive);
+    fluv__sync_op_join(&op->sync, &op->b->waiters, recv_arrive);
   }
   return err;
 }
@@ -88,7 +88,7 @@ static void recv_arrive(fluv__inbox_node_t* node) {
   int err = FLUV_ECANCELED;
 
   fluv__guard_lock(&op->b->guard);
-  if (!fluv__sync_op_refuses(&op->sync))
+  if (!fluv__sync_op_was_cancelled(&op->sync))
     err = take_or_wait(op);
   unref_unlock(op->b);
   if (err != FLUV_EAGAIN)
@@ -140,7 +140,7 @@ static void closed_arrive(fluv__inbox_node_t* node) {
   fluv__guard_lock(&op->b->guard);
   unref_unlock(op->b);
   fluv__complete(&op->sync.base,
-                 fluv__sync_op_refuses(&op->sync) ? FLUV_ECANCELED : 0);
+                 fluv__sync_op_was_cancelled(&op->sync) ? FLUV_ECANCELED : 0);
 }
 
 static void closed_start(fluv_future_t* f) {
@@ -151,7 +151,7 @@ static void closed_start(fluv_future_t* f) {
   closed = op->b->receivers == 0;
   if (!closed) {
     op->b->refs++;
-    fluv__sync_op_join(&op->sync, &op->b->closed_line, closed_arrive);
+    fluv__sync_op_join(&op->sync, &op->b->closed_queue, closed_arrive);
   }
   fluv__guard_unlock(&op->b->guard);
   if (closed)
@@ -207,8 +207,8 @@ int fluv_broadcast_new(size_t capacity,
   if (b == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&b->guard);
-  fluv__list_init(&b->line);
-  fluv__list_init(&b->closed_line);
+  fluv__list_init(&b->waiters);
+  fluv__list_init(&b->closed_queue);
   b->item_size = item_size;
   b->mask = round_up(capacity) - 1;
   b->senders = 1;
@@ -237,16 +237,16 @@ fluv_broadcast_tx_t* fluv_broadcast_tx_clone(fluv_broadcast_tx_t* tx) {
 
 void fluv_broadcast_tx_free(fluv_broadcast_tx_t* tx) {
   broadcast_t* b = broadcast_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (tx == NULL)
     return;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
   if (--b->senders == 0)
-    fluv__line_give_all(&b->line, 0, &wakes);
+    fluv__wait_queue_grant_all(&b->waiters, 0, &wakes);
   unref_unlock(b);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 fluv_broadcast_weak_t* fluv_broadcast_downgrade(fluv_broadcast_tx_t* tx) {
@@ -292,37 +292,37 @@ int fluv_broadcast_resubscribe(fluv_broadcast_rx_t* rx,
 }
 
 void fluv_broadcast_rx_free(fluv_broadcast_rx_t* rx) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   broadcast_t* b;
 
   if (rx == NULL)
     return;
   b = rx->b;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
   if (--b->receivers == 0)
-    fluv__line_give_all(&b->closed_line, 0, &wakes);
+    fluv__wait_queue_grant_all(&b->closed_queue, 0, &wakes);
   unref_unlock(b);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   fluv__free(rx);
 }
 
 int64_t fluv_broadcast_send(fluv_broadcast_tx_t* tx, const void* item) {
   broadcast_t* b = broadcast_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int64_t n;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
   n = b->receivers > 0 ? (int64_t) b->receivers : FLUV_ECLOSED;
   if (n > 0) {
     memcpy(slot(b, b->tail), item, b->item_size);
     b->tail++;
-    if (!fluv__list_is_empty(&b->line))
-      fluv__line_give_all(&b->line, 0, &wakes);
+    if (!fluv__list_is_empty(&b->waiters))
+      fluv__wait_queue_grant_all(&b->waiters, 0, &wakes);
   }
   fluv__guard_unlock(&b->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return n;
 }
 
@@ -335,7 +335,7 @@ static fluv_future_t* op_new(const fluv__ops_t* ops,
       (broadcast_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
 
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->b = b;
   op->rx = rx;
   op->out = out;
@@ -378,7 +378,7 @@ int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
   fluv__guard_lock(&b->guard);
   err = take(rx, out_item);
   if (err == FLUV_EAGAIN)
-    fluv__park_join(&parked, &b->line);
+    fluv__park_join(&parked, &b->waiters);
   fluv__guard_unlock(&b->guard);
   if (err != FLUV_EAGAIN)
     return err;

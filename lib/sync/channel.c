@@ -53,7 +53,7 @@ bool fluv__channel_grow(fluv__channel_t* ch, size_t n) {
   ch->limit = slots < ch->capacity ? slots : ch->capacity;
   ch->head = 0;
   if (ch->capacity == FLUV_UNBOUNDED && ch->mask >= LARGE_RING)
-    ch->at_empty = true;
+    ch->notify_on_empty = true;
   return true;
 }
 
@@ -61,30 +61,30 @@ size_t fluv__channel_count_waiting(fluv__channel_t* ch) {
   fluv__list_t* it;
   size_t n = 0;
 
-  fluv__list_foreach (it, &ch->rx_line)
+  fluv__list_foreach (it, &ch->rx_queue)
     n++;
   return n;
 }
 
-void fluv__channel_emptied(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+void fluv__channel_emptied(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (ch->capacity == FLUV_UNBOUNDED && ch->mask >= LARGE_RING) {
     fluv__free(ch->slots);
     ch->slots = NULL;
     ch->mask = 0;
     ch->limit = 0;
-    ch->at_empty = ch->closed || ch->senders == 0;
+    ch->notify_on_empty = ch->closed || ch->senders == 0;
   }
-  fluv__channel_look_ended(ch, wakes);
+  fluv__channel_peek_ended(ch, wakes);
 }
 
-void fluv__channel_serve(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+void fluv__channel_serve(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&ch->tx_line)) != NULL &&
+  while ((wait = fluv__wait_queue_first(&ch->tx_queue)) != NULL &&
          fluv__channel_has_room(ch, wait->n)) {
     if (!fluv__channel_has_memory(ch, wait->n))
-      (void) fluv__wait_give(wait, FLUV_ENOMEM, wakes);
-    else if (fluv__wait_give(wait, 0, wakes))
+      (void) fluv__wait_grant(wait, FLUV_ENOMEM, wakes);
+    else if (fluv__wait_grant(wait, 0, wakes))
       ch->used += wait->n;
   }
   if (wait == NULL)
@@ -92,17 +92,18 @@ void fluv__channel_serve(fluv__channel_t* ch, fluv__wakes_t* wakes) {
     atomic_store_explicit(&ch->tx_waits, false, memory_order_relaxed);
 }
 
-void fluv__channel_look_ended(fluv__channel_t* ch, fluv__wakes_t* wakes) {
-  if (fluv__list_is_empty(&ch->rx_line) || !fluv__channel_is_ended(ch))
+void fluv__channel_peek_ended(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
+  if (fluv__list_is_empty(&ch->rx_queue) || !fluv__channel_is_ended(ch))
     return;
-  fluv__line_give_all(&ch->rx_line, FLUV_ECLOSED, wakes);
+  fluv__wait_queue_grant_all(&ch->rx_queue, FLUV_ECLOSED, wakes);
 }
 
-void fluv__channel_wake_receiver(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+void fluv__channel_wake_receiver(fluv__channel_t* ch,
+                                 fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&ch->rx_line)) != NULL)
-    if (fluv__wait_give(wait, 0, wakes))
+  while ((wait = fluv__wait_queue_first(&ch->rx_queue)) != NULL)
+    if (fluv__wait_grant(wait, 0, wakes))
       return;
 }
 
@@ -129,9 +130,9 @@ int fluv_channel_new(size_t capacity,
     return FLUV_ENOMEM;
   }
   fluv__guard_init(&ch->guard);
-  fluv__list_init(&ch->tx_line);
-  fluv__list_init(&ch->rx_line);
-  fluv__list_init(&ch->closed_line);
+  fluv__list_init(&ch->tx_queue);
+  fluv__list_init(&ch->rx_queue);
+  fluv__list_init(&ch->closed_queue);
   ch->senders = 1;
   ch->receivers = 1;
   ch->refs = 2;
@@ -152,18 +153,18 @@ fluv_sender_t* fluv_sender_clone(fluv_sender_t* tx) {
 
 void fluv_sender_free(fluv_sender_t* tx) {
   fluv__channel_t* ch = fluv__channel_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (tx == NULL)
     return;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   fluv__assert(ch->senders > 0);
   if (--ch->senders == 0)
-    ch->at_empty = true;
-  fluv__channel_look_ended(ch, &wakes);
+    ch->notify_on_empty = true;
+  fluv__channel_peek_ended(ch, &wakes);
   fluv__channel_unref_unlock(ch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 fluv_weak_sender_t* fluv_sender_downgrade(fluv_sender_t* tx) {
@@ -207,48 +208,48 @@ fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
 }
 
 /* Under the guard: no new messages from here on. */
-static void close_for_senders(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+static void close_for_senders(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   fluv__channel_settle(ch);
   ch->closed = true;
-  ch->at_empty = true;
-  fluv__line_give_all(&ch->tx_line, FLUV_ECLOSED, wakes);
-  fluv__line_give_all(&ch->closed_line, 0, wakes);
-  fluv__channel_look_ended(ch, wakes);
+  ch->notify_on_empty = true;
+  fluv__wait_queue_grant_all(&ch->tx_queue, FLUV_ECLOSED, wakes);
+  fluv__wait_queue_grant_all(&ch->closed_queue, 0, wakes);
+  fluv__channel_peek_ended(ch, wakes);
 }
 
 void fluv_receiver_close(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   close_for_senders(ch, &wakes);
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 void fluv_receiver_free(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   size_t length = 0;
 
   if (rx == NULL)
     return;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   fluv__assert(ch->receivers > 0);
   if (--ch->receivers == 0) {
-    ch->dead = true;
+    ch->no_receivers = true;
     ch->owns = false;
     close_for_senders(ch, &wakes);
-    fluv__line_give_all(&ch->rx_line, FLUV_ECLOSED, &wakes);
+    fluv__wait_queue_grant_all(&ch->rx_queue, FLUV_ECLOSED, &wakes);
     /* Nobody puts a message in or takes one out any more. */
     length = ch->length;
     ch->length = 0;
     ch->used -= length;
   }
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   destroy_all(ch, length);
   unref(ch);
 }
@@ -257,9 +258,9 @@ static void closed_arrive(fluv__inbox_node_t* node) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
 
   unref(op->ch);
-  fluv__complete(
-      &op->sync.base,
-      fluv__sync_op_refuses(&op->sync) ? FLUV_ECANCELED : op->sync.wait.given);
+  fluv__complete(&op->sync.base,
+                 fluv__sync_op_was_cancelled(&op->sync) ? FLUV_ECANCELED
+                                                        : op->sync.wait.given);
 }
 
 static void closed_start(fluv_future_t* f) {
@@ -271,7 +272,7 @@ static void closed_start(fluv_future_t* f) {
   closed = ch->closed;
   if (!closed) {
     ch->refs++;
-    fluv__sync_op_join(&op->sync, &ch->closed_line, closed_arrive);
+    fluv__sync_op_join(&op->sync, &ch->closed_queue, closed_arrive);
   }
   fluv__guard_unlock(&ch->guard);
   if (closed)
@@ -314,7 +315,7 @@ fluv_future_t* fluv_sender_closed_loc(fluv_sender_t* tx,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&closed_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->ch = fluv__channel_of(tx);
   return &op->sync.base;
 }

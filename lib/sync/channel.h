@@ -15,8 +15,8 @@
  *
  * Across threads. The only receiver of a channel that cannot grow does not take
  * the guard for each message. Once it had it, with `owns` set, the messages
- * from own_head up to `tail`, which senders move on when one is in its place,
- * are for its thread alone, and `taken` tells how many it has taken out since.
+ * from claimed_head up to `tail`, which senders move on when one is in its
+ * place, are for its thread alone, and `taken` tells how many it has taken out.
  * Senders still count these as in the ring until
  * somebody with the guard settles, which everybody does who finds no place. A
  * sender that waits says so in `tx_waits` and settles once more; the receiver
@@ -40,18 +40,18 @@ typedef struct fluv__channel {
   fluv__guard_t guard;
   char* slots;
   size_t item_size;
-  size_t mask;          /* slots - 1; slots are a power of two */
-  size_t limit;         /* the lower of slots, 0 without memory, and capacity */
-  size_t head;          /* counts on; & mask: the oldest message */
-  size_t length;        /* messages */
-  size_t used;          /* messages and promised places */
-  size_t capacity;      /* FLUV_UNBOUNDED: no limit */
-  fluv__list_t tx_line; /* wait.n: places wanted */
-  fluv__list_t rx_line;
-  fluv__list_t closed_line; /* wait until it is closed */
-  bool closed;              /* refuses what has no promised place */
-  bool at_empty;            /* something is to be done when `used` is 0 */
-  bool dead;                /* without receivers */
+  size_t mask;     /* slots - 1; slots are a power of two */
+  size_t limit;    /* the lower of slots, 0 without memory, and capacity */
+  size_t head;     /* counts on; & mask: the oldest message */
+  size_t length;   /* messages */
+  size_t used;     /* messages and promised places */
+  size_t capacity; /* FLUV_UNBOUNDED: no limit */
+  fluv__list_t tx_queue; /* wait.n: places wanted */
+  fluv__list_t rx_queue;
+  fluv__list_t closed_queue; /* wait until it is closed */
+  bool closed;               /* refuses what has no promised place */
+  bool notify_on_empty;      /* something is to be done when `used` is 0 */
+  bool no_receivers;         /* without receivers */
   size_t senders;
   size_t receivers;
   size_t refs;
@@ -62,8 +62,8 @@ typedef struct fluv__channel {
   fluv__atomic_size_t tail; /* head + length */
   char pad_after_tail[64];  /* what follows is written by the receiver */
   fluv__atomic_size_t taken;
-  size_t own_head;
-  size_t own_end; /* `tail` when it was last looked at */
+  size_t claimed_head;
+  size_t claimed_end; /* `tail` when it was last looked at */
   bool owns;
   unsigned streak; /* looks at `tail` that found something */
 } fluv__channel_t;
@@ -84,26 +84,26 @@ typedef struct fluv__channel_op {
 void fluv__channel_unref_unlock(fluv__channel_t* ch);
 
 /* Give places to those first in line. */
-void fluv__channel_serve(fluv__channel_t* ch, fluv__wakes_t* wakes);
+void fluv__channel_serve(fluv__channel_t* ch, fluv__wake_list_t* wakes);
 
 /* Tell the receivers, if this is the end. */
-void fluv__channel_look_ended(fluv__channel_t* ch, fluv__wakes_t* wakes);
+void fluv__channel_peek_ended(fluv__channel_t* ch, fluv__wake_list_t* wakes);
 
 /* A message has come, or a receiver that was woken for one does not want it. */
-void fluv__channel_wake_receiver(fluv__channel_t* ch, fluv__wakes_t* wakes);
+void fluv__channel_wake_receiver(fluv__channel_t* ch, fluv__wake_list_t* wakes);
 
 /* Inside by fluv__guard_enter_home(), with a receiver in line: if that is one
  * of this loop, and the ring is empty, hand it the message and leave. False:
  * neither. */
-bool fluv__channel_hand(fluv__channel_t* ch,
-                        const void* item,
-                        fluv_loop_t* loop);
+bool fluv__channel_handoff(fluv__channel_t* ch,
+                           const void* item,
+                           fluv_loop_t* loop);
 
 /* Memory for n messages and promised places; false: there is none. */
 bool fluv__channel_grow(fluv__channel_t* ch, size_t n);
 
 /* The last message or promise is gone. */
-void fluv__channel_emptied(fluv__channel_t* ch, fluv__wakes_t* wakes);
+void fluv__channel_emptied(fluv__channel_t* ch, fluv__wake_list_t* wakes);
 
 /* The channel that a handle is of. */
 #define fluv__channel_of(handle) ((fluv__channel_t*) (void*) (handle))
@@ -140,7 +140,7 @@ static inline void fluv__channel_copy(void* to, const void* from, size_t size) {
 
 static inline bool fluv__channel_is_ended(fluv__channel_t* ch) {
   return ch->used == 0 && (ch->closed || (ch->senders == 0 &&
-                                          fluv__list_is_empty(&ch->tx_line)));
+                                          fluv__list_is_empty(&ch->tx_queue)));
 }
 
 /* A rendezvous has as many places as receivers wait. */

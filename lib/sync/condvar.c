@@ -12,7 +12,7 @@
 
 struct fluv_condvar {
   fluv__guard_t guard;
-  fluv__list_t line;
+  fluv__list_t waiters;
 };
 
 typedef struct condvar_op {
@@ -30,7 +30,7 @@ static const fluv__hold_t notification = { .kind = "notification" };
 
 static void end(condvar_op_t* op) {
   fluv__hold_end(&op->asks);
-  op->sync.base.flags &= (uint8_t) ~FLUV__HOLDS;
+  op->sync.base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   fluv__complete(&op->sync.base, op->result);
 }
 
@@ -42,7 +42,7 @@ static void locked(condvar_op_t* op) {
 
   fluv__future_free(op->lock, op->sync.base.loc);
   op->lock = NULL;
-  if (result == 0 && (op->sync.base.flags & FLUV__MUTE)) {
+  if (result == 0 && (op->sync.base.flags & FLUV__DISCARDED)) {
     loop->current = op->asks.task;
     (void) fluv_mutex_unlock_loc(op->mutex, op->sync.base.loc);
     loop->current = current;
@@ -64,8 +64,8 @@ static void lock_again(condvar_op_t* op, int64_t result) {
   bool done;
 
   op->result = result;
-  op->sync.base.flags |= FLUV__HOLDS;
-  if (op->sync.base.flags & FLUV__MUTE) {
+  op->sync.base.flags |= FLUV__NEEDS_RELEASE;
+  if (op->sync.base.flags & FLUV__DISCARDED) {
     fluv__drop(op->lock, op->sync.base.loc);
     op->lock = NULL;
     end(op);
@@ -81,7 +81,7 @@ static void lock_again(condvar_op_t* op, int64_t result) {
 
 static void condvar_arrive(fluv__inbox_node_t* node) {
   condvar_op_t* op = (condvar_op_t*) fluv__sync_op_arrive(node);
-  bool refuses = fluv__sync_op_refuses(&op->sync);
+  bool refuses = fluv__sync_op_was_cancelled(&op->sync);
 
   if (refuses)
     fluv_condvar_notify_one(op->cv);
@@ -106,7 +106,7 @@ static void condvar_start(fluv_future_t* f) {
   fluv__hold_begin(&op->asks, f->loop->current, f->loc);
   /* In line first: who gets the mutex may notify at once. */
   fluv__guard_lock(&op->cv->guard);
-  fluv__sync_op_join(&op->sync, &op->cv->line, condvar_arrive);
+  fluv__sync_op_join(&op->sync, &op->cv->waiters, condvar_arrive);
   fluv__guard_unlock(&op->cv->guard);
   err = fluv_mutex_unlock_loc(op->mutex, f->loc);
   if (err == 0 || !withdraw(op))
@@ -123,7 +123,7 @@ static void condvar_cancel(fluv_future_t* f) {
   if (withdraw(op))
     lock_again(op, FLUV_ECANCELED);
   else if (op->lock != NULL && op->lock->waiter != NULL &&
-           (f->flags & FLUV__MUTE))
+           (f->flags & FLUV__DISCARDED))
     fluv__cancel(op->lock);
 }
 
@@ -152,7 +152,7 @@ int fluv_condvar_new(fluv_condvar_t** out_cv) {
   if (cv == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&cv->guard);
-  fluv__list_init(&cv->line);
+  fluv__list_init(&cv->waiters);
   *out_cv = cv;
   return 0;
 }
@@ -161,7 +161,7 @@ void fluv_condvar_free(fluv_condvar_t* cv) {
   if (cv == NULL)
     return;
   fluv__guard_lock(&cv->guard);
-  fluv__line_check_empty(&cv->line, "condvar");
+  fluv__wait_queue_check_empty(&cv->waiters, "condvar");
   fluv__guard_unlock(&cv->guard);
   fluv__guard_deinit(&cv->guard);
   fluv__free(cv);
@@ -176,40 +176,40 @@ fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (condvar_op_t*) fluv__sync_op_new(&condvar_ops, sizeof(*op), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->lock = fluv_mutex_lock_loc(mutex, loc);
   if (op->lock->state == FLUV__DONE) {
     fluv__future_free(&op->sync.base, loc);
-    return fluv__future_none();
+    return fluv__future_enomem();
   }
   fluv__take(op->lock, op->sync.base.loop, loc);
   op->cv = cv;
   op->mutex = mutex;
   op->asks.task = NULL;
   op->asks.loc = NULL;
-  op->sync.base.flags |= FLUV__HOLDS;
+  op->sync.base.flags |= FLUV__NEEDS_RELEASE;
   return &op->sync.base;
 }
 
 void fluv_condvar_notify_one(fluv_condvar_t* cv) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   fluv__wait_t* wait;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&cv->guard);
-  while ((wait = fluv__line_first(&cv->line)) != NULL)
-    if (fluv__wait_give(wait, 0, &wakes))
+  while ((wait = fluv__wait_queue_first(&cv->waiters)) != NULL)
+    if (fluv__wait_grant(wait, 0, &wakes))
       break;
   fluv__guard_unlock(&cv->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 void fluv_condvar_notify_all(fluv_condvar_t* cv) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&cv->guard);
-  fluv__line_give_all(&cv->line, 0, &wakes);
+  fluv__wait_queue_grant_all(&cv->waiters, 0, &wakes);
   fluv__guard_unlock(&cv->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }

@@ -13,7 +13,7 @@
 
 struct fluv_mutex {
   fluv__guard_t guard;
-  fluv__list_t line;
+  fluv__list_t waiters;
   bool locked;
   fluv__hold_t hold;
 };
@@ -25,11 +25,11 @@ typedef struct lock_op {
 } lock_op_t;
 
 /* Under the guard: give it to the first in line, or leave it unlocked. */
-static void pass_on(fluv_mutex_t* mutex, fluv__wakes_t* wakes) {
+static void pass_on(fluv_mutex_t* mutex, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&mutex->line)) != NULL)
-    if (fluv__wait_give(wait, 0, wakes))
+  while ((wait = fluv__wait_queue_first(&mutex->waiters)) != NULL)
+    if (fluv__wait_grant(wait, 0, wakes))
       return;
   mutex->locked = false;
 }
@@ -51,20 +51,20 @@ static void lock_arrive(fluv__inbox_node_t* node) {
   fluv_mutex_t* mutex = op->mutex;
   int64_t result = 0;
   fluv__task_t* task;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&mutex->guard);
   task = op->asks.task;
   fluv__hold_end(&op->asks);
-  if (fluv__sync_op_refuses(&op->sync)) {
+  if (fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
     pass_on(mutex, &wakes);
   } else {
     fluv__hold_begin(&mutex->hold, task, op->sync.base.loc);
   }
   fluv__guard_unlock(&mutex->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   fluv__complete(&op->sync.base, result);
 }
 
@@ -72,10 +72,10 @@ static void ask(lock_op_t* op, fluv__task_t* task) {
   op->asks.kind = "mutex";
   op->asks.of = &op->mutex->hold;
   fluv__hold_begin(&op->asks, task, op->sync.base.loc);
-  fluv__sync_op_join(&op->sync, &op->mutex->line, lock_arrive);
+  fluv__sync_op_join(&op->sync, &op->mutex->waiters, lock_arrive);
 }
 
-static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
+static FLUV__NOINLINE void lock_slow(fluv_future_t* f) {
   lock_op_t* op = (lock_op_t*) f;
   fluv_mutex_t* mutex = op->mutex;
   fluv__task_t* task = f->loop->current;
@@ -111,7 +111,7 @@ static void lock_start(fluv_future_t* f) {
     }
     fluv__guard_leave_home(&mutex->guard);
   }
-  lock_slowly(f);
+  lock_slow(f);
 }
 
 static bool lock_withdraw(fluv_future_t* f) {
@@ -167,7 +167,7 @@ int fluv_mutex_new(fluv_mutex_t** out_mutex) {
   if (mutex == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&mutex->guard);
-  fluv__list_init(&mutex->line);
+  fluv__list_init(&mutex->waiters);
   mutex->hold.kind = "mutex";
   *out_mutex = mutex;
   return 0;
@@ -179,7 +179,7 @@ void fluv_mutex_free(fluv_mutex_t* mutex) {
   if (mutex == NULL)
     return;
   fluv__guard_lock(&mutex->guard);
-  fluv__line_check_empty(&mutex->line, "mutex");
+  fluv__wait_queue_check_empty(&mutex->waiters, "mutex");
   if (mutex->locked)
     fluv__die("a mutex is freed while it is locked; locked at %s",
               fluv__loc_format(mutex->hold.loc, place, sizeof(place)));
@@ -195,7 +195,7 @@ fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (lock_op_t*) fluv__sync_op_new(&lock_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->mutex = mutex;
   return &op->sync.base;
 }
@@ -222,7 +222,7 @@ int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
   err = take(mutex, NULL, loc);
   held = mutex->hold.loc;
   if (err == FLUV_EAGAIN)
-    fluv__park_join(&parked, &mutex->line);
+    fluv__park_join(&parked, &mutex->waiters);
   fluv__guard_unlock(&mutex->guard);
   if (err == FLUV_EDEADLK)
     fluv__hold_complain(held, loc, LOCKED_TWICE);
@@ -237,13 +237,13 @@ int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
   return 0;
 }
 
-static FLUV__NOINLINE int unlock_slowly(fluv_mutex_t* mutex,
-                                        const fluv_loc_t* loc) {
+static FLUV__NOINLINE int unlock_slow(fluv_mutex_t* mutex,
+                                      const fluv_loc_t* loc) {
   const fluv_loc_t* held = NULL;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool allowed;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&mutex->guard);
   allowed = fluv__hold_is_by(&mutex->hold, fluv__hold_self());
   if (fluv__likely(allowed)) {
@@ -253,7 +253,7 @@ static FLUV__NOINLINE int unlock_slowly(fluv_mutex_t* mutex,
     held = mutex->hold.loc;
   }
   fluv__guard_unlock(&mutex->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (fluv__likely(allowed))
     return 0;
   fluv__hold_complain(held,
@@ -267,7 +267,7 @@ int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
   fluv_loop_t* loop = fluv__loop;
 
   if (fluv__likely(fluv__guard_enter_home(&mutex->guard, loop))) {
-    if (fluv__likely(fluv__list_is_empty(&mutex->line) &&
+    if (fluv__likely(fluv__list_is_empty(&mutex->waiters) &&
                      mutex->hold.task != NULL &&
                      mutex->hold.task == loop->current)) {
       mutex->locked = false;
@@ -277,7 +277,7 @@ int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
     }
     fluv__guard_leave_home(&mutex->guard);
   }
-  return unlock_slowly(mutex, loc);
+  return unlock_slow(mutex, loc);
 }
 
 bool fluv_mutex_is_locked(fluv_mutex_t* mutex) {

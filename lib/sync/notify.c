@@ -17,7 +17,7 @@ enum {
 
 struct fluv_notify {
   fluv__guard_t guard;
-  fluv__list_t line;
+  fluv__list_t waiters;
   size_t calls; /* of fluv_notify_waiters() */
   bool stored;
 };
@@ -28,34 +28,34 @@ typedef struct notified_op {
 } notified_op_t;
 
 /* Under the guard: wake one, or keep it for whoever comes. */
-static void wake_one(fluv_notify_t* notify, int how, fluv__wakes_t* wakes) {
-  fluv__list_t* line = &notify->line;
+static void wake_one(fluv_notify_t* notify, int how, fluv__wake_list_t* wakes) {
+  fluv__list_t* line = &notify->waiters;
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(line)) != NULL) {
+  while ((wait = fluv__wait_queue_first(line)) != NULL) {
     if (how == GIVEN_LAST)
       wait = fluv__container_of(line->prev, fluv__wait_t, link);
-    if (fluv__wait_give(wait, how, wakes))
+    if (fluv__wait_grant(wait, how, wakes))
       return;
   }
   notify->stored = true;
 }
 
 static void notify_one(fluv_notify_t* notify, int how) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&notify->guard);
   wake_one(notify, how, &wakes);
   fluv__guard_unlock(&notify->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 static void notified_arrive(fluv__inbox_node_t* node) {
   notified_op_t* op = (notified_op_t*) fluv__sync_op_arrive(node);
   int64_t how = op->sync.wait.given;
 
-  if (!fluv__sync_op_refuses(&op->sync)) {
+  if (!fluv__sync_op_was_cancelled(&op->sync)) {
     fluv__complete(&op->sync.base, 0);
     return;
   }
@@ -82,7 +82,7 @@ static void notified_start(fluv_future_t* f) {
   fluv__guard_lock(&notify->guard);
   taken = take(notify, op->sync.wait.n);
   if (!taken)
-    fluv__sync_op_join(&op->sync, &notify->line, notified_arrive);
+    fluv__sync_op_join(&op->sync, &notify->waiters, notified_arrive);
   fluv__guard_unlock(&notify->guard);
   if (taken)
     fluv__complete(f, 0);
@@ -104,7 +104,7 @@ int fluv_notify_new(fluv_notify_t** out_notify) {
   if (notify == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&notify->guard);
-  fluv__list_init(&notify->line);
+  fluv__list_init(&notify->waiters);
   *out_notify = notify;
   return 0;
 }
@@ -113,7 +113,7 @@ void fluv_notify_free(fluv_notify_t* notify) {
   if (notify == NULL)
     return;
   fluv__guard_lock(&notify->guard);
-  fluv__line_check_empty(&notify->line, "notify");
+  fluv__wait_queue_check_empty(&notify->waiters, "notify");
   fluv__guard_unlock(&notify->guard);
   fluv__guard_deinit(&notify->guard);
   fluv__free(notify);
@@ -135,7 +135,7 @@ fluv_future_t* fluv_notified_loc(fluv_notify_t* notify, const fluv_loc_t* loc) {
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (notified_op_t*) fluv__sync_op_new(&notified_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->notify = notify;
   op->sync.guard = &notify->guard;
   op->sync.wait.n = get_calls(notify);
@@ -152,7 +152,7 @@ int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
   fluv__guard_lock(&notify->guard);
   taken = take(notify, notify->calls);
   if (!taken)
-    fluv__park_join(&parked, &notify->line);
+    fluv__park_join(&parked, &notify->waiters);
   fluv__guard_unlock(&notify->guard);
   if (taken)
     return 0;
@@ -169,12 +169,12 @@ void fluv_notify_last(fluv_notify_t* notify) {
 }
 
 void fluv_notify_waiters(fluv_notify_t* notify) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&notify->guard);
   notify->calls++;
-  fluv__line_give_all(&notify->line, GIVEN_ALL, &wakes);
+  fluv__wait_queue_grant_all(&notify->waiters, GIVEN_ALL, &wakes);
   fluv__guard_unlock(&notify->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }

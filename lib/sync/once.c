@@ -15,8 +15,8 @@ enum {
 
 struct fluv_once {
   fluv__guard_t guard;
-  fluv__list_t line;      /* would make the value, if need be */
-  fluv__list_t wait_line; /* would not */
+  fluv__list_t waiters;    /* would make the value, if need be */
+  fluv__list_t wait_queue; /* would not */
   int64_t value;
   int state;
 };
@@ -31,27 +31,27 @@ typedef struct once_op {
 } once_op_t;
 
 /* Under the guard: it is somebody else's turn to make the value. */
-static void wake_next(fluv_once_t* once, fluv__wakes_t* wakes) {
+static void wake_next(fluv_once_t* once, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&once->line)) != NULL)
-    if (fluv__wait_give(wait, 0, wakes))
+  while ((wait = fluv__wait_queue_first(&once->waiters)) != NULL)
+    if (fluv__wait_grant(wait, 0, wakes))
       return;
 }
 
 /* Under the guard. */
-static void set(fluv_once_t* once, int64_t value, fluv__wakes_t* wakes) {
+static void set(fluv_once_t* once, int64_t value, fluv__wake_list_t* wakes) {
   once->state = SET;
   once->value = value;
-  fluv__line_give_all(&once->line, 0, wakes);
-  fluv__line_give_all(&once->wait_line, 0, wakes);
+  fluv__wait_queue_grant_all(&once->waiters, 0, wakes);
+  fluv__wait_queue_grant_all(&once->wait_queue, 0, wakes);
 }
 
 /* Our task has a value, or has failed. */
 static void finish(fluv_once_t* once, int64_t result) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&once->guard);
   if (result >= 0) {
     set(once, result, &wakes);
@@ -60,7 +60,7 @@ static void finish(fluv_once_t* once, int64_t result) {
     wake_next(once, &wakes);
   }
   fluv__guard_unlock(&once->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 static void task_ended(once_op_t* op) {
@@ -68,7 +68,7 @@ static void task_ended(once_op_t* op) {
 
   fluv__future_free(op->task, op->sync.base.loc);
   op->task = NULL;
-  op->sync.base.flags &= (uint8_t) ~FLUV__HOLDS;
+  op->sync.base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   finish(op->once, result);
   fluv__complete(&op->sync.base, result);
 }
@@ -83,7 +83,7 @@ static void run_task(once_op_t* op) {
 
   op->task = fluv_spawn_loc(op->fn, op->arg, NULL, f->loc);
   fluv__take(op->task, f->loop, f->loc);
-  f->flags |= FLUV__HOLDS;
+  f->flags |= FLUV__NEEDS_RELEASE;
   op->waiter.wake = on_task_end;
   if (!fluv__start_and_wait(op->task, &op->waiter))
     task_ended(op);
@@ -103,7 +103,7 @@ static int64_t look(once_op_t* op) {
     return FLUV_EALREADY;
   }
   fluv__sync_op_join(&op->sync,
-                     op->fn != NULL ? &once->line : &once->wait_line,
+                     op->fn != NULL ? &once->waiters : &once->wait_queue,
                      once_arrive);
   return FLUV_EAGAIN;
 }
@@ -119,16 +119,16 @@ static void once_arrive(fluv__inbox_node_t* node) {
   once_op_t* op = (once_op_t*) fluv__sync_op_arrive(node);
   fluv_once_t* once = op->once;
   int64_t result = FLUV_ECANCELED;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&once->guard);
-  if (!fluv__sync_op_refuses(&op->sync))
+  if (!fluv__sync_op_was_cancelled(&op->sync))
     result = look(op);
   else if (once->state == EMPTY)
     wake_next(once, &wakes);
   fluv__guard_unlock(&once->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   go_on(op, result);
 }
 
@@ -151,11 +151,11 @@ static void once_cancel(fluv_future_t* f) {
     fluv__sync_cancel(f);
 }
 
-static void once_mute(fluv_future_t* f) {
+static void once_discard(fluv_future_t* f) {
   once_op_t* op = (once_op_t*) f;
 
   if (op->task != NULL)
-    fluv__mute(op->task);
+    fluv__discard(op->task);
 }
 
 /* The loop goes: if our task was making the value, it will not. */
@@ -172,7 +172,7 @@ static const fluv__ops_t once_ops = {
   .kind = "once",
   .start = once_start,
   .cancel = once_cancel,
-  .mute = once_mute,
+  .discard = once_discard,
   .release = once_release,
 };
 
@@ -185,8 +185,8 @@ int fluv_once_new(fluv_once_t** out_once) {
   if (once == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&once->guard);
-  fluv__list_init(&once->line);
-  fluv__list_init(&once->wait_line);
+  fluv__list_init(&once->waiters);
+  fluv__list_init(&once->wait_queue);
   *out_once = once;
   return 0;
 }
@@ -195,8 +195,8 @@ void fluv_once_free(fluv_once_t* once) {
   if (once == NULL)
     return;
   fluv__guard_lock(&once->guard);
-  fluv__line_check_empty(&once->line, "once");
-  fluv__line_check_empty(&once->wait_line, "once");
+  fluv__wait_queue_check_empty(&once->waiters, "once");
+  fluv__wait_queue_check_empty(&once->wait_queue, "once");
   if (once->state == RUNNING)
     fluv__die("a once is freed while its value is being made");
   fluv__guard_unlock(&once->guard);
@@ -211,7 +211,7 @@ static fluv_future_t* op_new(fluv_once_t* once,
   once_op_t* op = (once_op_t*) fluv__sync_op_new(&once_ops, sizeof(*op), loc);
 
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->once = once;
   op->sync.guard = &once->guard;
   op->fn = fn;
@@ -236,19 +236,19 @@ fluv_future_t* fluv_once_wait_loc(fluv_once_t* once, const fluv_loc_t* loc) {
 }
 
 int fluv_once_set(fluv_once_t* once, int64_t value) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = 0;
 
   if (value < 0)
     return FLUV_EINVAL;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&once->guard);
   if (once->state == EMPTY)
     set(once, value, &wakes);
   else
     err = once->state == SET ? FLUV_EALREADY : FLUV_EBUSY;
   fluv__guard_unlock(&once->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 

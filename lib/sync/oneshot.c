@@ -10,8 +10,8 @@
 
 typedef struct oneshot {
   fluv__guard_t guard;
-  fluv__list_t rx_line;
-  fluv__list_t closed_line;
+  fluv__list_t rx_queue;
+  fluv__list_t closed_queue;
   void (*destroy)(void* item);
   size_t item_size;
   unsigned refs;
@@ -61,7 +61,7 @@ static int take_or_wait(oneshot_op_t* op) {
 
   if (err == FLUV_EAGAIN) {
     op->shot->refs++;
-    fluv__sync_op_join(&op->sync, &op->shot->rx_line, recv_arrive);
+    fluv__sync_op_join(&op->sync, &op->shot->rx_queue, recv_arrive);
   }
   return err;
 }
@@ -72,14 +72,14 @@ static void recv_arrive(fluv__inbox_node_t* node) {
   int err = FLUV_ECANCELED;
 
   fluv__guard_lock(&op->shot->guard);
-  if (!fluv__sync_op_refuses(&op->sync))
+  if (!fluv__sync_op_was_cancelled(&op->sync))
     err = take_or_wait(op);
   unref_unlock(op->shot);
   if (err != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, err);
 }
 
-static FLUV__NOINLINE void recv_slowly(fluv_future_t* f) {
+static FLUV__NOINLINE void recv_slow(fluv_future_t* f) {
   oneshot_op_t* op = (oneshot_op_t*) f;
   int err;
 
@@ -103,7 +103,7 @@ static void recv_start(fluv_future_t* f) {
     }
     fluv__guard_leave_home(&shot->guard);
   }
-  recv_slowly(f);
+  recv_slow(f);
 }
 
 static bool withdraw(fluv_future_t* f) {
@@ -140,7 +140,7 @@ static void closed_arrive(fluv__inbox_node_t* node) {
   fluv__guard_lock(&op->shot->guard);
   unref_unlock(op->shot);
   fluv__complete(&op->sync.base,
-                 fluv__sync_op_refuses(&op->sync) ? FLUV_ECANCELED : 0);
+                 fluv__sync_op_was_cancelled(&op->sync) ? FLUV_ECANCELED : 0);
 }
 
 static void closed_start(fluv_future_t* f) {
@@ -151,7 +151,7 @@ static void closed_start(fluv_future_t* f) {
   closed = op->shot->closed;
   if (!closed) {
     op->shot->refs++;
-    fluv__sync_op_join(&op->sync, &op->shot->closed_line, closed_arrive);
+    fluv__sync_op_join(&op->sync, &op->shot->closed_queue, closed_arrive);
   }
   fluv__guard_unlock(&op->shot->guard);
   if (closed)
@@ -177,8 +177,8 @@ int fluv_oneshot_new(size_t item_size,
   if (shot == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&shot->guard);
-  fluv__list_init(&shot->rx_line);
-  fluv__list_init(&shot->closed_line);
+  fluv__list_init(&shot->rx_queue);
+  fluv__list_init(&shot->closed_queue);
   shot->destroy = destroy;
   shot->item_size = item_size;
   shot->refs = 2;
@@ -193,11 +193,11 @@ int fluv_oneshot_new(size_t item_size,
 
 int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item) {
   oneshot_t* shot = oneshot_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (tx == NULL || (item == NULL && shot->item_size > 0))
     return FLUV_EINVAL;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
   if (shot->closed) {
     fluv__guard_unlock(&shot->guard);
@@ -207,24 +207,24 @@ int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item) {
     memcpy(shot->item, item, shot->item_size);
   shot->full = true;
   shot->used = true;
-  fluv__line_give_all(&shot->rx_line, 0, &wakes);
+  fluv__wait_queue_grant_all(&shot->rx_queue, 0, &wakes);
   unref_unlock(shot);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return 0;
 }
 
 void fluv_oneshot_tx_free(fluv_oneshot_tx_t* tx) {
   oneshot_t* shot = oneshot_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (tx == NULL)
     return;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
   shot->broken = true;
-  fluv__line_give_all(&shot->rx_line, 0, &wakes);
+  fluv__wait_queue_grant_all(&shot->rx_queue, 0, &wakes);
   unref_unlock(shot);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 static fluv_future_t* op_new(const fluv__ops_t* ops,
@@ -237,7 +237,7 @@ static fluv_future_t* op_new(const fluv__ops_t* ops,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (oneshot_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->shot = handle;
   op->out = out;
   return &op->sync.base;
@@ -286,7 +286,7 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
   fluv__guard_lock(&shot->guard);
   err = take(shot, out_item);
   if (err == FLUV_EAGAIN)
-    fluv__park_join(&parked, &shot->rx_line);
+    fluv__park_join(&parked, &shot->rx_queue);
   fluv__guard_unlock(&shot->guard);
   if (err != FLUV_EAGAIN)
     return err;
@@ -295,30 +295,30 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
 }
 
 /* Under the guard. */
-static void close_rx(oneshot_t* shot, fluv__wakes_t* wakes) {
+static void close_rx(oneshot_t* shot, fluv__wake_list_t* wakes) {
   shot->closed = true;
-  fluv__line_give_all(&shot->closed_line, 0, wakes);
-  fluv__line_give_all(&shot->rx_line, 0, wakes);
+  fluv__wait_queue_grant_all(&shot->closed_queue, 0, wakes);
+  fluv__wait_queue_grant_all(&shot->rx_queue, 0, wakes);
 }
 
 void fluv_oneshot_close(fluv_oneshot_rx_t* rx) {
   oneshot_t* shot = oneshot_of(rx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
   close_rx(shot, &wakes);
   fluv__guard_unlock(&shot->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 void fluv_oneshot_rx_free(fluv_oneshot_rx_t* rx) {
   oneshot_t* shot = oneshot_of(rx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (rx == NULL)
     return;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
   close_rx(shot, &wakes);
   if (shot->full && shot->destroy != NULL) {
@@ -329,5 +329,5 @@ void fluv_oneshot_rx_free(fluv_oneshot_rx_t* rx) {
     fluv__guard_lock(&shot->guard);
   }
   unref_unlock(shot);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }

@@ -11,13 +11,13 @@ enum {
 
 /* Under the guard: take the messages that are there for our own, if we are the
  * only receiver, and the ring stays where it is. */
-FLUV__INLINE void make_own(fluv__channel_t* ch) {
+FLUV__INLINE void claim_window(fluv__channel_t* ch) {
   if (ch->receivers > 1 || ch->capacity == FLUV_UNBOUNDED ||
       ch->capacity == 0 || !fluv__guard_is_shared(&ch->guard))
     return;
   ch->owns = true;
-  ch->own_head = ch->head;
-  ch->own_end = ch->head;
+  ch->claimed_head = ch->head;
+  ch->claimed_end = ch->head;
   /* Relaxed: it may have been behind, as nobody looked. */
   atomic_store_explicit(&ch->tail, ch->head + ch->length, memory_order_relaxed);
 }
@@ -27,7 +27,7 @@ FLUV__INLINE void make_own(fluv__channel_t* ch) {
 FLUV__INLINE int64_t take(fluv__channel_t* ch,
                           void* out,
                           size_t most,
-                          fluv__wakes_t* wakes) {
+                          fluv__wake_list_t* wakes) {
   size_t size = ch->item_size;
   char* to = out;
   size_t n;
@@ -44,20 +44,20 @@ FLUV__INLINE int64_t take(fluv__channel_t* ch,
   ch->head += n;
   ch->length -= n;
   ch->used -= n;
-  make_own(ch);
-  if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_line)))
+  claim_window(ch);
+  if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_queue)))
     fluv__channel_serve(ch, wakes);
-  if (fluv__unlikely(ch->used == 0 && ch->at_empty))
+  if (fluv__unlikely(ch->used == 0 && ch->notify_on_empty))
     fluv__channel_emptied(ch, wakes);
   return (int64_t) n;
 }
 
 static void recv_arrive(fluv__inbox_node_t* node);
 
-bool fluv__channel_hand(fluv__channel_t* ch,
-                        const void* item,
-                        fluv_loop_t* loop) {
-  fluv__wait_t* wait = fluv__line_first(&ch->rx_line);
+bool fluv__channel_handoff(fluv__channel_t* ch,
+                           const void* item,
+                           fluv_loop_t* loop) {
+  fluv__wait_t* wait = fluv__wait_queue_first(&ch->rx_queue);
   fluv__channel_op_t* op;
 
   if (ch->length > 0 || wait->loop != loop)
@@ -74,14 +74,14 @@ bool fluv__channel_hand(fluv__channel_t* ch,
 /* Under the guard: wait for a message; one that woke in vain, in front. */
 static void wait_for_message(fluv__channel_op_t* op,
                              bool in_front,
-                             fluv__wakes_t* wakes) {
+                             fluv__wake_list_t* wakes) {
   fluv__channel_t* ch = op->ch;
 
   ch->refs++;
-  fluv__sync_op_join(&op->sync, &ch->rx_line, recv_arrive);
+  fluv__sync_op_join(&op->sync, &ch->rx_queue, recv_arrive);
   if (in_front) {
     fluv__list_remove(&op->sync.wait.link);
-    fluv__list_prepend(&ch->rx_line, &op->sync.wait.link);
+    fluv__list_prepend(&ch->rx_queue, &op->sync.wait.link);
   }
   if (ch->capacity == 0) /* there is a place for as long as we wait */
     fluv__channel_serve(ch, wakes);
@@ -100,11 +100,11 @@ static void recv_arrive(fluv__inbox_node_t* node) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
   fluv__channel_t* ch = op->ch;
   int64_t result = op->sync.wait.given;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  if (result == 0 && fluv__sync_op_refuses(&op->sync)) {
+  if (result == 0 && fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
     if (ch->length > 0)
       fluv__channel_wake_receiver(ch, &wakes);
@@ -114,38 +114,38 @@ static void recv_arrive(fluv__inbox_node_t* node) {
       wait_for_message(op, true, &wakes);
   }
   fluv__channel_unref_unlock(ch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (result != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, result_of(op, result));
 }
 
-static FLUV__NOINLINE void recv_slowly(fluv_future_t* f) {
+static FLUV__NOINLINE void recv_slow(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int64_t result;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   result = take(ch, op->u.out, most_of(op), &wakes);
   if (fluv__unlikely(result == FLUV_EAGAIN))
     wait_for_message(op, false, &wakes);
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (fluv__likely(result != FLUV_EAGAIN))
     fluv__complete(f, result_of(op, result));
 }
 
 /* A sender waits for the place that has just become free. */
 static FLUV__NOINLINE void serve_sender(fluv__channel_t* ch) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   fluv__channel_settle(ch);
   fluv__channel_serve(ch, &wakes);
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 /* Messages stream in, and we are faster than who sends them: a look at `tail`
@@ -164,19 +164,21 @@ FLUV__INLINE bool take_own(fluv__channel_t* ch, void* out) {
 
   if (!ch->owns)
     return false;
-  if (ch->own_head == ch->own_end) {
+  if (ch->claimed_head == ch->claimed_end) {
     if (ch->streak > STREAM)
       gather();
     /* Acquire: pairs with the sender that put a message there. */
-    ch->own_end = atomic_load_explicit(&ch->tail, memory_order_acquire);
-    if (ch->own_head == ch->own_end) {
+    ch->claimed_end = atomic_load_explicit(&ch->tail, memory_order_acquire);
+    if (ch->claimed_head == ch->claimed_end) {
       ch->streak = 0;
       return false;
     }
     ch->streak++;
   }
-  fluv__channel_copy(out, fluv__channel_slot(ch, ch->own_head), ch->item_size);
-  ch->own_head++;
+  fluv__channel_copy(out,
+                     fluv__channel_slot(ch, ch->claimed_head),
+                     ch->item_size);
+  ch->claimed_head++;
   /* Relaxed: nobody else writes it. */
   taken = atomic_load_explicit(&ch->taken, memory_order_relaxed);
   (void) atomic_exchange(&ch->taken, taken + 1);
@@ -190,8 +192,8 @@ static void recv_start(fluv_future_t* f) {
   fluv__channel_t* ch = op->ch;
 
   if (fluv__likely(fluv__guard_enter_home(&ch->guard, f->loop))) {
-    if (fluv__likely(ch->length > 0 && fluv__list_is_empty(&ch->tx_line) &&
-                     !ch->at_empty && op->sync.wait.n == 0)) {
+    if (fluv__likely(ch->length > 0 && fluv__list_is_empty(&ch->tx_queue) &&
+                     !ch->notify_on_empty && op->sync.wait.n == 0)) {
       fluv__channel_copy(op->u.out,
                          fluv__channel_slot(ch, ch->head),
                          ch->item_size);
@@ -202,9 +204,10 @@ static void recv_start(fluv_future_t* f) {
       fluv__complete(f, 0);
       return;
     }
-    if (fluv__likely(ch->length == 0 && !ch->at_empty && ch->capacity > 0)) {
+    if (fluv__likely(ch->length == 0 && !ch->notify_on_empty &&
+                     ch->capacity > 0)) {
       ch->refs++;
-      fluv__sync_op_join(&op->sync, &ch->rx_line, recv_arrive);
+      fluv__sync_op_join(&op->sync, &ch->rx_queue, recv_arrive);
       fluv__guard_leave_home(&ch->guard);
       return;
     }
@@ -213,7 +216,7 @@ static void recv_start(fluv_future_t* f) {
     fluv__complete(f, 0);
     return;
   }
-  recv_slowly(f);
+  recv_slow(f);
 }
 
 /* Leave the line; a rendezvous has one place less. */
@@ -256,7 +259,7 @@ FLUV__INLINE fluv_future_t* recv_new(fluv_receiver_t* rx,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&recv_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->ch = fluv__channel_of(rx);
   op->u.out = out;
   op->sync.wait.n = most;
@@ -280,22 +283,22 @@ fluv_future_t* fluv_recv_many_loc(fluv_receiver_t* rx,
 
 int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
   fluv__channel_t* ch = fluv__channel_of(rx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int64_t n;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   n = take(ch, out_item, 1, &wakes);
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return n > 0 ? 0 : (int) n;
 }
 
 /* Under the guard: a thread waits for a message. */
 static void park_for_message(fluv__channel_t* ch,
                              fluv__parked_t* parked,
-                             fluv__wakes_t* wakes) {
-  fluv__park_join(parked, &ch->rx_line);
+                             fluv__wake_list_t* wakes) {
+  fluv__park_join(parked, &ch->rx_queue);
   if (ch->capacity == 0)
     fluv__channel_serve(ch, wakes);
 }
@@ -315,7 +318,7 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
                            uint64_t timeout_ms) {
   fluv__channel_t* ch = fluv__channel_of(rx);
   fluv__parked_t parked;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int64_t result = fluv__may_block();
   uint64_t end = FLUV_FOREVER;
 
@@ -324,13 +327,13 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
   if (timeout_ms < FLUV_FOREVER / 2000000)
     end = uv_hrtime() + timeout_ms * 1000000;
   do {
-    fluv__wakes_init(&wakes);
+    fluv__wake_list_init(&wakes);
     fluv__guard_lock(&ch->guard);
     result = take(ch, out_items, most, &wakes);
     if (result == FLUV_EAGAIN)
       park_for_message(ch, &parked, &wakes);
     fluv__guard_unlock(&ch->guard);
-    fluv__wakes_send(&wakes);
+    fluv__wake_list_send(&wakes);
     if (result != FLUV_EAGAIN)
       return result;
     result = fluv__park(&parked, &ch->guard, time_left(end));

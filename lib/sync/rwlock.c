@@ -23,7 +23,7 @@ enum {
 
 struct fluv_rwlock {
   fluv__guard_t guard;
-  fluv__list_t line;
+  fluv__list_t waiters;
   size_t readers;
   bool writing;
   fluv__hold_t hold; /* the writer's */
@@ -145,16 +145,18 @@ static void count_in(fluv_rwlock_t* lock, size_t mode) {
 }
 
 /* Let those go on who can. */
-static void serve(fluv_rwlock_t* lock, fluv__wakes_t* wakes) {
+static void serve(fluv_rwlock_t* lock, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&lock->line)) != NULL &&
+  while ((wait = fluv__wait_queue_first(&lock->waiters)) != NULL &&
          is_free(lock, wait->n))
-    if (fluv__wait_give(wait, 0, wakes))
+    if (fluv__wait_grant(wait, 0, wakes))
       count_in(lock, wait->n);
 }
 
-static void count_out(fluv_rwlock_t* lock, size_t mode, fluv__wakes_t* wakes) {
+static void count_out(fluv_rwlock_t* lock,
+                      size_t mode,
+                      fluv__wake_list_t* wakes) {
   if (mode == READ)
     lock->readers--;
   else
@@ -167,7 +169,8 @@ static int take(fluv_rwlock_t* lock,
                 size_t mode,
                 fluv__task_t* task,
                 const fluv_loc_t* loc) {
-  if (fluv__likely(is_free(lock, mode) && fluv__list_is_empty(&lock->line))) {
+  if (fluv__likely(is_free(lock, mode) &&
+                   fluv__list_is_empty(&lock->waiters))) {
     count_in(lock, mode);
     if (mode == WRITE)
       fluv__hold_begin(&lock->hold, task, loc);
@@ -184,14 +187,14 @@ static void rwlock_arrive(fluv__inbox_node_t* node) {
   rwlock_op_t* op = (rwlock_op_t*) fluv__sync_op_arrive(node);
   fluv_rwlock_t* lock = op->lock;
   fluv__task_t* task;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int64_t result = 0;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   task = op->asks.task;
   fluv__hold_end(&op->asks);
-  if (fluv__sync_op_refuses(&op->sync)) {
+  if (fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
     count_out(lock, op->sync.wait.n, &wakes);
   } else if (op->sync.wait.n == WRITE) {
@@ -200,7 +203,7 @@ static void rwlock_arrive(fluv__inbox_node_t* node) {
     read_begins(lock, task, op->sync.base.loc);
   }
   fluv__guard_unlock(&lock->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   fluv__complete(&op->sync.base, result);
 }
 
@@ -208,10 +211,10 @@ static void ask(rwlock_op_t* op, fluv__task_t* task) {
   op->asks.kind = "rwlock";
   op->asks.of = &op->lock->hold;
   fluv__hold_begin(&op->asks, task, op->sync.base.loc);
-  fluv__sync_op_join(&op->sync, &op->lock->line, rwlock_arrive);
+  fluv__sync_op_join(&op->sync, &op->lock->waiters, rwlock_arrive);
 }
 
-static FLUV__NOINLINE void lock_slowly(fluv_future_t* f) {
+static FLUV__NOINLINE void lock_slow(fluv_future_t* f) {
   rwlock_op_t* op = (rwlock_op_t*) f;
   fluv_rwlock_t* lock = op->lock;
   fluv__task_t* task = f->loop->current;
@@ -245,7 +248,7 @@ static void read_start(fluv_future_t* f) {
 
   if (!FLUV_DEBUG &&
       fluv__likely(fluv__guard_enter_home(&lock->guard, f->loop))) {
-    if (fluv__likely(!lock->writing && fluv__list_is_empty(&lock->line))) {
+    if (fluv__likely(!lock->writing && fluv__list_is_empty(&lock->waiters))) {
       lock->readers++;
       fluv__guard_leave_home(&lock->guard);
       fluv__complete(f, 0);
@@ -253,17 +256,17 @@ static void read_start(fluv_future_t* f) {
     }
     fluv__guard_leave_home(&lock->guard);
   }
-  lock_slowly(f);
+  lock_slow(f);
 }
 
 /* Leave the line: those behind may go on now. */
 static bool withdraw(fluv_future_t* f) {
   rwlock_op_t* op = (rwlock_op_t*) f;
   fluv_rwlock_t* lock = op->lock;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool left;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   left = fluv__sync_op_withdraw(&op->sync);
   if (left) {
@@ -271,7 +274,7 @@ static bool withdraw(fluv_future_t* f) {
     serve(lock, &wakes);
   }
   fluv__guard_unlock(&lock->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return left;
 }
 
@@ -293,7 +296,7 @@ static const fluv__ops_t read_ops = {
 
 static const fluv__ops_t write_ops = {
   .kind = "rwlock write",
-  .start = lock_slowly,
+  .start = lock_slow,
   .cancel = rwlock_cancel,
   .release = rwlock_release,
 };
@@ -307,7 +310,7 @@ int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
   if (lock == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&lock->guard);
-  fluv__list_init(&lock->line);
+  fluv__list_init(&lock->waiters);
   lock->hold.kind = "rwlock";
   reads_init(lock);
   *out_lock = lock;
@@ -320,7 +323,7 @@ void fluv_rwlock_free(fluv_rwlock_t* lock) {
   if (lock == NULL)
     return;
   fluv__guard_lock(&lock->guard);
-  fluv__line_check_empty(&lock->line, "rwlock");
+  fluv__wait_queue_check_empty(&lock->waiters, "rwlock");
   if (lock->writing)
     fluv__die("an rwlock is freed while it is held for writing since %s",
               fluv__loc_format(lock->hold.loc, place, sizeof(place)));
@@ -341,7 +344,7 @@ static fluv_future_t* rwlock_new(const fluv__ops_t* ops,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (rwlock_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->lock = lock;
   op->sync.wait.n = mode;
   return &op->sync.base;
@@ -379,9 +382,9 @@ static int end_blocking(fluv_rwlock_t* lock,
                         size_t mode,
                         int err,
                         const fluv_loc_t* loc) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   if (err != 0)
     serve(lock, &wakes);
@@ -390,7 +393,7 @@ static int end_blocking(fluv_rwlock_t* lock,
   else
     read_begins(lock, NULL, loc);
   fluv__guard_unlock(&lock->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
@@ -415,7 +418,7 @@ static int take_blocking(fluv_rwlock_t* lock,
   }
   if (err == FLUV_EAGAIN) {
     parked.wait.n = mode;
-    fluv__park_join(&parked, &lock->line);
+    fluv__park_join(&parked, &lock->waiters);
   }
   fluv__guard_unlock(&lock->guard);
   if (err == FLUV_EDEADLK)
@@ -438,12 +441,12 @@ int fluv_rwlock_write_blocking_loc(fluv_rwlock_t* lock,
   return take_blocking(lock, WRITE, timeout_ms, loc);
 }
 
-static FLUV__NOINLINE int unlock_read_slowly(fluv_rwlock_t* lock,
-                                             const fluv_loc_t* loc) {
-  fluv__wakes_t wakes;
+static FLUV__NOINLINE int unlock_read_slow(fluv_rwlock_t* lock,
+                                           const fluv_loc_t* loc) {
+  fluv__wake_list_t wakes;
   bool held;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   held = lock->readers > 0;
   if (fluv__likely(held)) {
@@ -451,7 +454,7 @@ static FLUV__NOINLINE int unlock_read_slowly(fluv_rwlock_t* lock,
     count_out(lock, READ, &wakes);
   }
   fluv__guard_unlock(&lock->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (fluv__likely(held))
     return 0;
   fluv__hold_complain(NULL, loc, "an rwlock that nobody reads is unlocked");
@@ -461,23 +464,24 @@ static FLUV__NOINLINE int unlock_read_slowly(fluv_rwlock_t* lock,
 int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
   if (!FLUV_DEBUG &&
       fluv__likely(fluv__guard_enter_home(&lock->guard, fluv__loop))) {
-    if (fluv__likely(lock->readers > 0 && fluv__list_is_empty(&lock->line))) {
+    if (fluv__likely(lock->readers > 0 &&
+                     fluv__list_is_empty(&lock->waiters))) {
       lock->readers--;
       fluv__guard_leave_home(&lock->guard);
       return 0;
     }
     fluv__guard_leave_home(&lock->guard);
   }
-  return unlock_read_slowly(lock, loc);
+  return unlock_read_slow(lock, loc);
 }
 
 /* Give up writing, for reading or for nothing. */
 static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
   const fluv_loc_t* held = NULL;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool allowed;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   allowed = lock->writing && fluv__hold_is_by(&lock->hold, fluv__hold_self());
   if (fluv__likely(allowed)) {
@@ -491,7 +495,7 @@ static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
     held = lock->hold.loc;
   }
   fluv__guard_unlock(&lock->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (fluv__likely(allowed))
     return 0;
   fluv__hold_complain(held,

@@ -12,7 +12,7 @@
 
 struct fluv_semaphore {
   fluv__guard_t guard;
-  fluv__list_t line; /* wait.n: permits asked for */
+  fluv__list_t waiters; /* wait.n: permits asked for */
   size_t free;
   bool closed;
 };
@@ -23,11 +23,12 @@ typedef struct acquire_op {
 } acquire_op_t;
 
 /* Under the guard: give what there is to those first in line. */
-static void serve(fluv_semaphore_t* sem, fluv__wakes_t* wakes) {
+static void serve(fluv_semaphore_t* sem, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(&sem->line)) != NULL && wait->n <= sem->free)
-    if (fluv__wait_give(wait, 0, wakes))
+  while ((wait = fluv__wait_queue_first(&sem->waiters)) != NULL &&
+         wait->n <= sem->free)
+    if (fluv__wait_grant(wait, 0, wakes))
       sem->free -= wait->n;
 }
 
@@ -35,7 +36,7 @@ static void serve(fluv_semaphore_t* sem, fluv__wakes_t* wakes) {
 static int take(fluv_semaphore_t* sem, size_t n) {
   if (fluv__unlikely(sem->closed))
     return FLUV_ECLOSED;
-  if (n > sem->free || !fluv__list_is_empty(&sem->line))
+  if (n > sem->free || !fluv__list_is_empty(&sem->waiters))
     return FLUV_EAGAIN;
   sem->free -= n;
   return 0;
@@ -44,7 +45,7 @@ static int take(fluv_semaphore_t* sem, size_t n) {
 static void acquire_arrive(fluv__inbox_node_t* node) {
   fluv__sync_op_t* op = fluv__sync_op_arrive(node);
 
-  if (fluv__sync_op_refuses(op)) {
+  if (fluv__sync_op_was_cancelled(op)) {
     fluv_semaphore_release(((acquire_op_t*) op)->semaphore, op->wait.n);
     fluv__complete(&op->base, FLUV_ECANCELED);
   } else {
@@ -52,7 +53,7 @@ static void acquire_arrive(fluv__inbox_node_t* node) {
   }
 }
 
-static FLUV__NOINLINE void acquire_slowly(fluv_future_t* f) {
+static FLUV__NOINLINE void acquire_slow(fluv_future_t* f) {
   acquire_op_t* op = (acquire_op_t*) f;
   fluv_semaphore_t* sem = op->semaphore;
   int err;
@@ -60,7 +61,7 @@ static FLUV__NOINLINE void acquire_slowly(fluv_future_t* f) {
   fluv__guard_lock(&sem->guard);
   err = take(sem, op->sync.wait.n);
   if (err == FLUV_EAGAIN)
-    fluv__sync_op_join(&op->sync, &sem->line, acquire_arrive);
+    fluv__sync_op_join(&op->sync, &sem->waiters, acquire_arrive);
   fluv__guard_unlock(&sem->guard);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
@@ -71,7 +72,7 @@ static void acquire_start(fluv_future_t* f) {
   size_t n = ((acquire_op_t*) f)->sync.wait.n;
 
   if (fluv__likely(fluv__guard_enter_home(&sem->guard, f->loop))) {
-    if (fluv__likely(n <= sem->free && fluv__list_is_empty(&sem->line) &&
+    if (fluv__likely(n <= sem->free && fluv__list_is_empty(&sem->waiters) &&
                      !sem->closed)) {
       sem->free -= n;
       fluv__guard_leave_home(&sem->guard);
@@ -80,23 +81,23 @@ static void acquire_start(fluv_future_t* f) {
     }
     fluv__guard_leave_home(&sem->guard);
   }
-  acquire_slowly(f);
+  acquire_slow(f);
 }
 
 /* Leave the line; those behind may go on now. */
 static bool acquire_withdraw(fluv_future_t* f) {
   acquire_op_t* op = (acquire_op_t*) f;
   fluv_semaphore_t* sem = op->semaphore;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool left;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&sem->guard);
   left = fluv__sync_op_withdraw(&op->sync);
   if (left)
     serve(sem, &wakes);
   fluv__guard_unlock(&sem->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return left;
 }
 
@@ -130,7 +131,7 @@ int fluv_semaphore_new(size_t permits, fluv_semaphore_t** out_semaphore) {
   if (sem == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&sem->guard);
-  fluv__list_init(&sem->line);
+  fluv__list_init(&sem->waiters);
   sem->free = permits;
   sem->closed = false;
   *out_semaphore = sem;
@@ -141,7 +142,7 @@ void fluv_semaphore_free(fluv_semaphore_t* sem) {
   if (sem == NULL)
     return;
   fluv__guard_lock(&sem->guard);
-  fluv__line_check_empty(&sem->line, "semaphore");
+  fluv__wait_queue_check_empty(&sem->waiters, "semaphore");
   fluv__guard_unlock(&sem->guard);
   fluv__guard_deinit(&sem->guard);
   fluv__free(sem);
@@ -156,7 +157,7 @@ fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* sem,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (acquire_op_t*) fluv__sync_op_new(&acquire_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->semaphore = sem;
   op->sync.wait.n = n;
   return &op->sync.base;
@@ -175,7 +176,7 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
                                     size_t n,
                                     uint64_t timeout_ms) {
   fluv__parked_t parked;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = fluv__may_block();
 
   if (err != 0)
@@ -184,27 +185,27 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
   err = take(sem, n);
   if (err == FLUV_EAGAIN) {
     parked.wait.n = n;
-    fluv__park_join(&parked, &sem->line);
+    fluv__park_join(&parked, &sem->waiters);
   }
   fluv__guard_unlock(&sem->guard);
   if (err != FLUV_EAGAIN)
     return err;
   err = (int) fluv__park(&parked, &sem->guard, timeout_ms);
   if (err == FLUV_ETIMEDOUT) {
-    fluv__wakes_init(&wakes);
+    fluv__wake_list_init(&wakes);
     fluv__guard_lock(&sem->guard);
     serve(sem, &wakes);
     fluv__guard_unlock(&sem->guard);
-    fluv__wakes_send(&wakes);
+    fluv__wake_list_send(&wakes);
   }
   return err;
 }
 
-static FLUV__NOINLINE int release_slowly(fluv_semaphore_t* sem, size_t n) {
-  fluv__wakes_t wakes;
+static FLUV__NOINLINE int release_slow(fluv_semaphore_t* sem, size_t n) {
+  fluv__wake_list_t wakes;
   int err = 0;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&sem->guard);
   if (fluv__unlikely(n > SIZE_MAX - sem->free)) {
     err = FLUV_EOVERFLOW;
@@ -213,13 +214,13 @@ static FLUV__NOINLINE int release_slowly(fluv_semaphore_t* sem, size_t n) {
     serve(sem, &wakes);
   }
   fluv__guard_unlock(&sem->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
 int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
   if (fluv__likely(fluv__guard_enter_home(&sem->guard, fluv__loop))) {
-    if (fluv__likely(fluv__list_is_empty(&sem->line) &&
+    if (fluv__likely(fluv__list_is_empty(&sem->waiters) &&
                      n <= SIZE_MAX - sem->free)) {
       sem->free += n;
       fluv__guard_leave_home(&sem->guard);
@@ -227,7 +228,7 @@ int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
     }
     fluv__guard_leave_home(&sem->guard);
   }
-  return release_slowly(sem, n);
+  return release_slow(sem, n);
 }
 
 size_t fluv_semaphore_forget(fluv_semaphore_t* sem, size_t n) {
@@ -240,14 +241,14 @@ size_t fluv_semaphore_forget(fluv_semaphore_t* sem, size_t n) {
 }
 
 void fluv_semaphore_close(fluv_semaphore_t* sem) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&sem->guard);
   sem->closed = true;
-  fluv__line_give_all(&sem->line, FLUV_ECLOSED, &wakes);
+  fluv__wait_queue_grant_all(&sem->waiters, FLUV_ECLOSED, &wakes);
   fluv__guard_unlock(&sem->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 bool fluv_semaphore_is_closed(fluv_semaphore_t* sem) {

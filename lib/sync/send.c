@@ -7,14 +7,14 @@
 /* Under the guard: put a message into a place that is counted in `used`. */
 FLUV__INLINE void put(fluv__channel_t* ch,
                       const void* item,
-                      fluv__wakes_t* wakes) {
+                      fluv__wake_list_t* wakes) {
   fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
                      item,
                      ch->item_size);
   ch->length++;
   /* Release: pairs with the receiver's look; the message is in its place. */
   atomic_store_explicit(&ch->tail, ch->head + ch->length, memory_order_release);
-  if (fluv__unlikely(!fluv__list_is_empty(&ch->rx_line)))
+  if (fluv__unlikely(!fluv__list_is_empty(&ch->rx_queue)))
     fluv__channel_wake_receiver(ch, wakes);
 }
 
@@ -22,7 +22,7 @@ FLUV__INLINE void put(fluv__channel_t* ch,
 FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
   if (fluv__unlikely(ch->closed))
     return FLUV_ECLOSED;
-  if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_line)))
+  if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_queue)))
     return FLUV_EAGAIN;
   if (fluv__unlikely(!fluv__channel_has_room(ch, n))) {
     fluv__channel_settle(ch);
@@ -36,7 +36,7 @@ FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
 }
 
 /* Under the guard: somebody has joined the line for places. */
-static void look_again(fluv__channel_t* ch, fluv__wakes_t* wakes) {
+static void look_again(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (!fluv__guard_is_shared(&ch->guard))
     return;
   atomic_store(&ch->tx_waits, true);
@@ -45,38 +45,39 @@ static void look_again(fluv__channel_t* ch, fluv__wakes_t* wakes) {
 }
 
 /* Under the guard: promised places that will not be filled. */
-static void give_back(fluv__channel_t* ch, size_t n, fluv__wakes_t* wakes) {
+static void give_back(fluv__channel_t* ch, size_t n, fluv__wake_list_t* wakes) {
   ch->used -= n;
   fluv__channel_serve(ch, wakes);
-  fluv__channel_look_ended(ch, wakes);
+  fluv__channel_peek_ended(ch, wakes);
 }
 
 static void send_arrive(fluv__inbox_node_t* node) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
   fluv__channel_t* ch = op->ch;
   int64_t result = op->sync.wait.given;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  if (result == 0 && (ch->dead || fluv__sync_op_refuses(&op->sync))) {
-    result = ch->dead ? FLUV_ECLOSED : FLUV_ECANCELED;
+  if (result == 0 &&
+      (ch->no_receivers || fluv__sync_op_was_cancelled(&op->sync))) {
+    result = ch->no_receivers ? FLUV_ECLOSED : FLUV_ECANCELED;
     give_back(ch, 1, &wakes);
   } else if (result == 0) {
     put(ch, op->u.item, &wakes);
   }
   fluv__channel_unref_unlock(ch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   fluv__complete(&op->sync.base, result);
 }
 
-static FLUV__NOINLINE void send_slowly(fluv_future_t* f) {
+static FLUV__NOINLINE void send_slow(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, 1);
   if (fluv__likely(err == 0)) {
@@ -84,11 +85,11 @@ static FLUV__NOINLINE void send_slowly(fluv_future_t* f) {
   } else if (err == FLUV_EAGAIN) {
     ch->refs++;
     op->sync.wait.n = 1;
-    fluv__sync_op_join(&op->sync, &ch->tx_line, send_arrive);
+    fluv__sync_op_join(&op->sync, &ch->tx_queue, send_arrive);
     look_again(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
 }
@@ -99,8 +100,8 @@ static void send_start(fluv_future_t* f) {
 
   if (fluv__likely(fluv__guard_enter_home(&ch->guard, f->loop))) {
     if (fluv__likely(ch->used < ch->limit &&
-                     fluv__list_is_empty(&ch->tx_line) && !ch->closed)) {
-      if (fluv__likely(fluv__list_is_empty(&ch->rx_line))) {
+                     fluv__list_is_empty(&ch->tx_queue) && !ch->closed)) {
+      if (fluv__likely(fluv__list_is_empty(&ch->rx_queue))) {
         fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
                            op->u.item,
                            ch->item_size);
@@ -110,32 +111,32 @@ static void send_start(fluv_future_t* f) {
         fluv__complete(f, 0);
         return;
       }
-      if (fluv__channel_hand(ch, op->u.item, f->loop)) {
+      if (fluv__channel_handoff(ch, op->u.item, f->loop)) {
         fluv__complete(f, 0);
         return;
       }
     }
     fluv__guard_leave_home(&ch->guard);
   }
-  send_slowly(f);
+  send_slow(f);
 }
 
 /* Leave the line: those behind may go on, or the receiver has drained it. */
 static bool withdraw(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   if (!fluv__sync_op_withdraw(&op->sync)) {
     fluv__guard_unlock(&ch->guard);
     return false;
   }
   fluv__channel_serve(ch, &wakes);
-  fluv__channel_look_ended(ch, &wakes);
+  fluv__channel_peek_ended(ch, &wakes);
   fluv__channel_unref_unlock(ch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return true;
 }
 
@@ -164,7 +165,7 @@ fluv_future_t* fluv_send_loc(fluv_sender_t* tx,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&send_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->ch = fluv__channel_of(tx);
   op->u.item = item;
   return &op->sync.base;
@@ -172,36 +173,36 @@ fluv_future_t* fluv_send_loc(fluv_sender_t* tx,
 
 int fluv_try_send(fluv_sender_t* tx, const void* item) {
   fluv__channel_t* ch = fluv__channel_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, 1);
   if (err == 0)
     put(ch, item, &wakes);
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
 /* The place was given, or the time is over, or the channel is closed. */
 static int end_blocking(fluv__channel_t* ch, const void* item, int err) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  if (err == 0 && ch->dead) {
+  if (err == 0 && ch->no_receivers) {
     err = FLUV_ECLOSED;
     give_back(ch, 1, &wakes);
   } else if (err == 0) {
     put(ch, item, &wakes);
   } else {
     fluv__channel_serve(ch, &wakes);
-    fluv__channel_look_ended(ch, &wakes);
+    fluv__channel_peek_ended(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
@@ -210,23 +211,23 @@ int fluv_send_blocking(fluv_sender_t* tx,
                        uint64_t timeout_ms) {
   fluv__channel_t* ch = fluv__channel_of(tx);
   fluv__parked_t parked;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = fluv__may_block();
 
   if (err != 0)
     return err;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, 1);
   if (err == 0) {
     put(ch, item, &wakes);
   } else if (err == FLUV_EAGAIN) {
     parked.wait.n = 1;
-    fluv__park_join(&parked, &ch->tx_line);
+    fluv__park_join(&parked, &ch->tx_queue);
     look_again(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (err != FLUV_EAGAIN)
     return err;
   err = (int) fluv__park(&parked, &ch->guard, timeout_ms);
@@ -244,39 +245,39 @@ static void reserve_arrive(fluv__inbox_node_t* node) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
   fluv__channel_t* ch = op->ch;
   int64_t result = op->sync.wait.given;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  if (result == 0 && fluv__sync_op_refuses(&op->sync)) {
+  if (result == 0 && fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
     give_back(ch, op->sync.wait.n, &wakes);
   } else if (result == 0) {
     make_permit(ch, op->sync.wait.n, op->u.permit);
   }
   fluv__channel_unref_unlock(ch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   fluv__complete(&op->sync.base, result);
 }
 
 static void reserve_start(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, op->sync.wait.n);
   if (err == 0) {
     make_permit(ch, op->sync.wait.n, op->u.permit);
   } else if (err == FLUV_EAGAIN) {
     ch->refs++;
-    fluv__sync_op_join(&op->sync, &ch->tx_line, reserve_arrive);
+    fluv__sync_op_join(&op->sync, &ch->tx_queue, reserve_arrive);
     look_again(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
 }
@@ -312,7 +313,7 @@ fluv_future_t* fluv_reserve_loc(fluv_sender_t* tx,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&reserve_ops, sizeof(*op), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->ch = fluv__channel_of(tx);
   op->u.permit = out_permit;
   op->sync.wait.n = n;
@@ -335,37 +336,37 @@ int fluv_try_reserve(fluv_sender_t* tx, size_t n, fluv_permit_t* out_permit) {
 
 int fluv_permit_send(fluv_permit_t* permit, const void* item) {
   fluv__channel_t* ch;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = 0;
 
   if (permit == NULL || permit->tx == NULL || permit->count == 0)
     return FLUV_EINVAL;
   ch = fluv__channel_of(permit->tx);
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  if (ch->dead) {
+  if (ch->no_receivers) {
     err = FLUV_ECLOSED;
   } else {
     permit->count--;
     put(ch, item, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
 void fluv_permit_release(fluv_permit_t* permit) {
   fluv__channel_t* ch;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (permit == NULL || permit->tx == NULL)
     return;
   ch = fluv__channel_of(permit->tx);
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   give_back(ch, permit->count, &wakes);
   permit->tx = NULL;
   permit->count = 0;
   fluv__channel_unref_unlock(ch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }

@@ -18,7 +18,7 @@ struct fluv_token {
   fluv_token_t* parent; /* NULL: the root, or cut off */
   fluv__list_t children;
   fluv__list_t link; /* in parent->children */
-  fluv__list_t line;
+  fluv__list_t waiters;
   size_t refs;
   atomic_int reason; /* 0: not cancelled */
 };
@@ -31,7 +31,8 @@ typedef struct token_op {
 static void cancelled_arrive(fluv__inbox_node_t* node) {
   fluv__sync_op_t* op = fluv__sync_op_arrive(node);
 
-  fluv__complete(&op->base, fluv__sync_op_refuses(op) ? FLUV_ECANCELED : 0);
+  fluv__complete(&op->base,
+                 fluv__sync_op_was_cancelled(op) ? FLUV_ECANCELED : 0);
 }
 
 static void cancelled_start(fluv_future_t* f) {
@@ -41,7 +42,7 @@ static void cancelled_start(fluv_future_t* f) {
   fluv__guard_lock(op->sync.guard);
   cancelled = fluv_token_is_cancelled(op->token);
   if (!cancelled)
-    fluv__sync_op_join(&op->sync, &op->token->line, cancelled_arrive);
+    fluv__sync_op_join(&op->sync, &op->token->waiters, cancelled_arrive);
   fluv__guard_unlock(op->sync.guard);
   if (cancelled)
     fluv__complete(f, 0);
@@ -62,7 +63,7 @@ static fluv_token_t* token_new(tree_t* tree) {
   token->tree = tree;
   token->parent = NULL;
   fluv__list_init(&token->children);
-  fluv__list_init(&token->line);
+  fluv__list_init(&token->waiters);
   token->refs = 1;
   atomic_init(&token->reason, 0);
   return token;
@@ -147,7 +148,7 @@ void fluv_token_free(fluv_token_t* token) {
     fluv__guard_unlock(&tree->guard);
     return;
   }
-  fluv__line_check_empty(&token->line, "token");
+  fluv__wait_queue_check_empty(&token->waiters, "token");
   take_out(token);
   last = --tree->tokens == 0;
   fluv__guard_unlock(&tree->guard);
@@ -175,24 +176,24 @@ static fluv_token_t* next_token(fluv_token_t* token,
 
 void fluv_token_cancel(fluv_token_t* token, int reason) {
   fluv_token_t* at = token;
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool fresh;
 
   if (reason >= 0)
     reason = FLUV_ECANCELED;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&token->tree->guard);
   while (at != NULL) {
     fresh = !fluv_token_is_cancelled(at);
     if (fresh) {
       /* Release: pairs with the load of whoever asks without the guard. */
       atomic_store_explicit(&at->reason, reason, memory_order_release);
-      fluv__line_give_all(&at->line, 0, &wakes);
+      fluv__wait_queue_grant_all(&at->waiters, 0, &wakes);
     }
     at = next_token(at, token, fresh);
   }
   fluv__guard_unlock(&token->tree->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 int fluv_token_get_reason(const fluv_token_t* token) {
@@ -212,7 +213,7 @@ fluv_future_t* fluv_token_cancelled_loc(fluv_token_t* token,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (token_op_t*) fluv__sync_op_new(&cancelled_ops, sizeof(*op), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->token = token;
   op->sync.guard = &token->tree->guard;
   return &op->sync.base;
@@ -229,7 +230,7 @@ int fluv_token_cancelled_blocking(fluv_token_t* token, uint64_t timeout_ms) {
   fluv__guard_lock(guard);
   cancelled = fluv_token_is_cancelled(token);
   if (!cancelled)
-    fluv__park_join(&parked, &token->line);
+    fluv__park_join(&parked, &token->waiters);
   fluv__guard_unlock(guard);
   return cancelled ? 0 : (int) fluv__park(&parked, guard, timeout_ms);
 }

@@ -6,7 +6,7 @@
 
 struct fluv_tracker {
   fluv__guard_t guard;
-  fluv__list_t line;
+  fluv__list_t waiters;
   size_t count;
   bool closed;
 };
@@ -25,15 +25,16 @@ typedef struct spawn_op {
 } spawn_op_t;
 
 /* Under the guard. */
-static void look(fluv_tracker_t* tracker, fluv__wakes_t* wakes) {
+static void look(fluv_tracker_t* tracker, fluv__wake_list_t* wakes) {
   if (tracker->closed && tracker->count == 0)
-    fluv__line_give_all(&tracker->line, 0, wakes);
+    fluv__wait_queue_grant_all(&tracker->waiters, 0, wakes);
 }
 
 static void wait_arrive(fluv__inbox_node_t* node) {
   fluv__sync_op_t* op = fluv__sync_op_arrive(node);
 
-  fluv__complete(&op->base, fluv__sync_op_refuses(op) ? FLUV_ECANCELED : 0);
+  fluv__complete(&op->base,
+                 fluv__sync_op_was_cancelled(op) ? FLUV_ECANCELED : 0);
 }
 
 static void wait_start(fluv_future_t* f) {
@@ -44,7 +45,7 @@ static void wait_start(fluv_future_t* f) {
   fluv__guard_lock(&tracker->guard);
   done = tracker->closed && tracker->count == 0;
   if (!done)
-    fluv__sync_op_join(&op->sync, &tracker->line, wait_arrive);
+    fluv__sync_op_join(&op->sync, &tracker->waiters, wait_arrive);
   fluv__guard_unlock(&tracker->guard);
   if (done)
     fluv__complete(f, 0);
@@ -66,7 +67,7 @@ int fluv_tracker_new(fluv_tracker_t** out_tracker) {
   if (tracker == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&tracker->guard);
-  fluv__list_init(&tracker->line);
+  fluv__list_init(&tracker->waiters);
   *out_tracker = tracker;
   return 0;
 }
@@ -75,7 +76,7 @@ void fluv_tracker_free(fluv_tracker_t* tracker) {
   if (tracker == NULL)
     return;
   fluv__guard_lock(&tracker->guard);
-  fluv__line_check_empty(&tracker->line, "tracker");
+  fluv__wait_queue_check_empty(&tracker->waiters, "tracker");
   if (tracker->count > 0)
     fluv__die("a tracker is freed while %zu are counted in", tracker->count);
   fluv__guard_unlock(&tracker->guard);
@@ -90,10 +91,10 @@ void fluv_tracker_enter(fluv_tracker_t* tracker) {
 }
 
 int fluv_tracker_leave(fluv_tracker_t* tracker) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = 0;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&tracker->guard);
   if (tracker->count == 0)
     err = FLUV_EPERM;
@@ -102,21 +103,21 @@ int fluv_tracker_leave(fluv_tracker_t* tracker) {
   if (err == 0)
     look(tracker, &wakes);
   fluv__guard_unlock(&tracker->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
 static bool set_closed(fluv_tracker_t* tracker, bool closed) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool changed;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&tracker->guard);
   changed = tracker->closed != closed;
   tracker->closed = closed;
   look(tracker, &wakes);
   fluv__guard_unlock(&tracker->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return changed;
 }
 
@@ -154,7 +155,7 @@ fluv_future_t* fluv_tracker_wait_loc(fluv_tracker_t* tracker,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (tracker_op_t*) fluv__sync_op_new(&wait_ops, sizeof(*op), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->tracker = tracker;
   op->sync.guard = &tracker->guard;
   return &op->sync.base;
@@ -170,7 +171,7 @@ int fluv_tracker_wait_blocking(fluv_tracker_t* tracker, uint64_t timeout_ms) {
   fluv__guard_lock(&tracker->guard);
   done = tracker->closed && tracker->count == 0;
   if (!done)
-    fluv__park_join(&parked, &tracker->line);
+    fluv__park_join(&parked, &tracker->waiters);
   fluv__guard_unlock(&tracker->guard);
   return done ? 0 : (int) fluv__park(&parked, &tracker->guard, timeout_ms);
 }
@@ -181,7 +182,7 @@ static void spawn_end(spawn_op_t* op) {
 
   fluv__future_free(op->task, op->base.loc);
   op->task = NULL;
-  op->base.flags &= (uint8_t) ~FLUV__HOLDS;
+  op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   (void) fluv_tracker_leave(tracker);
   fluv__complete(&op->base, result);
 }
@@ -195,11 +196,11 @@ static void spawn_cancel(fluv_future_t* f) {
   fluv__cancel(((spawn_op_t*) f)->task);
 }
 
-static void spawn_mute(fluv_future_t* f) {
+static void spawn_discard(fluv_future_t* f) {
   spawn_op_t* op = (spawn_op_t*) f;
 
   if (op->task != NULL)
-    fluv__mute(op->task);
+    fluv__discard(op->task);
 }
 
 /* The loop goes without the task having returned. */
@@ -211,7 +212,7 @@ static const fluv__ops_t spawn_ops = {
   .kind = "tracked task",
   .live = true,
   .cancel = spawn_cancel,
-  .mute = spawn_mute,
+  .discard = spawn_discard,
   .release = spawn_release,
 };
 
@@ -225,7 +226,7 @@ fluv_future_t* fluv_tracker_spawn_loc(fluv_tracker_t* tracker,
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (spawn_op_t*) fluv__future_new(&spawn_ops, sizeof(*op), loc);
   if (op == NULL)
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->task = fluv_spawn_loc(fn, arg, NULL, loc);
   fluv__take(op->task, op->base.loop, loc);
   if (op->task->state == FLUV__DONE) { /* it has failed */
@@ -238,7 +239,7 @@ fluv_future_t* fluv_tracker_spawn_loc(fluv_tracker_t* tracker,
   op->tracker = tracker;
   op->waiter.wake = spawn_wake;
   op->base.state = FLUV__PENDING;
-  op->base.flags |= FLUV__HOLDS;
+  op->base.flags |= FLUV__NEEDS_RELEASE;
   op->task->waiter = &op->waiter;
   fluv_tracker_enter(tracker);
   return &op->base;

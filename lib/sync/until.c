@@ -75,11 +75,11 @@ static void until_cancel(fluv_future_t* f) {
     f_ended(op);
 }
 
-static void until_mute(fluv_future_t* f) {
+static void until_discard(fluv_future_t* f) {
   until_op_t* op = (until_op_t*) f;
 
   if (op->f != NULL)
-    fluv__mute(op->f);
+    fluv__discard(op->f);
 }
 
 static const fluv__ops_t until_ops = {
@@ -87,7 +87,7 @@ static const fluv__ops_t until_ops = {
   .live = true,
   .start = until_start,
   .cancel = until_cancel,
-  .mute = until_mute,
+  .discard = until_discard,
 };
 
 fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
@@ -103,7 +103,7 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
   op = (until_op_t*) fluv__future_new(&until_ops, sizeof(*op), loc);
   if (op == NULL) {
     fluv__drop(f, loc);
-    return fluv__future_none();
+    return fluv__future_enomem();
   }
   op->cancelled = fluv_token_cancelled_loc(token, loc);
   fluv__take(op->cancelled, op->base.loop, loc);
@@ -111,7 +111,7 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
     fluv__future_free(op->cancelled, loc);
     fluv__future_free(&op->base, loc);
     fluv__drop(f, loc);
-    return fluv__future_none();
+    return fluv__future_enomem();
   }
   op->token = token;
   op->f = f;

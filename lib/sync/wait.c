@@ -6,8 +6,8 @@
 #include <time.h>
 
 static void leave(fluv__sync_op_t* op) {
-  op->base.flags &= (uint8_t) ~FLUV__HOLDS;
-  op->wait.state = FLUV__OUT;
+  op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  op->wait.state = FLUV__NOT_QUEUED;
   fluv__sync_wait_end(op->base.loop);
 }
 
@@ -45,17 +45,19 @@ void fluv__sync_release(fluv_future_t* f) {
   (void) withdraw(f);
 }
 
-bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes) {
+bool fluv__wait_grant(fluv__wait_t* wait,
+                      int64_t given,
+                      fluv__wake_list_t* wakes) {
   fluv_loop_t* loop = wait->loop;
 
   fluv__assert(wait->state == FLUV__QUEUED);
   fluv__list_remove(&wait->link);
   /* Entered here, where the wait cannot go away; left when it is sent. */
   if (loop != fluv__loop && loop != NULL && !fluv__inbox_enter(&loop->inbox)) {
-    wait->state = FLUV__OUT;
+    wait->state = FLUV__NOT_QUEUED;
     return false;
   }
-  wait->state = FLUV__GIVEN;
+  wait->state = FLUV__GRANTED;
   wait->given = given;
   wait->node.next = NULL;
   if (wakes->first == NULL)
@@ -66,11 +68,11 @@ bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes) {
   return true;
 }
 
-void fluv__wakes_send_some(fluv__wakes_t* wakes) {
+void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
   fluv__inbox_node_t* node = wakes->first;
   fluv__inbox_node_t* next;
   fluv__inbox_node_t* own = NULL;
-  fluv__inbox_node_t** own_end = &own;
+  fluv__inbox_node_t** claimed_end = &own;
   fluv__wait_t* wait;
 
   wakes->first = NULL;
@@ -85,8 +87,8 @@ void fluv__wakes_send_some(fluv__wakes_t* wakes) {
       fluv__inbox_push(&wait->loop->inbox, node);
     } else {
       node->next = NULL;
-      *own_end = node;
-      own_end = &node->next;
+      *claimed_end = node;
+      claimed_end = &node->next;
     }
   }
   for (; own != NULL; own = next) {
@@ -95,17 +97,17 @@ void fluv__wakes_send_some(fluv__wakes_t* wakes) {
   }
 }
 
-void fluv__line_give_some(fluv__list_t* line,
-                          int64_t given,
-                          fluv__wakes_t* wakes) {
+void fluv__wait_queue_grant_nonempty(fluv__list_t* line,
+                                     int64_t given,
+                                     fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__line_first(line)) != NULL)
-    (void) fluv__wait_give(wait, given, wakes);
+  while ((wait = fluv__wait_queue_first(line)) != NULL)
+    (void) fluv__wait_grant(wait, given, wakes);
 }
 
-void fluv__line_check_empty(fluv__list_t* line, const char* what) {
-  fluv__wait_t* wait = fluv__line_first(line);
+void fluv__wait_queue_check_empty(fluv__list_t* line, const char* what) {
+  fluv__wait_t* wait = fluv__wait_queue_first(line);
   fluv__sync_op_t* op;
   char place[FLUV__LOC_SIZE];
 
@@ -149,7 +151,7 @@ bool fluv__sem_wait(sem_t* sem, uint64_t timeout_ms) {
 }
 
 /* The time is over: leave the line, unless something has been given. */
-static bool leave_line(fluv__parked_t* parked, fluv__guard_t* guard) {
+static bool leave_queue(fluv__parked_t* parked, fluv__guard_t* guard) {
   bool left;
 
   fluv__guard_lock(guard);
@@ -169,7 +171,7 @@ int64_t fluv__park(fluv__parked_t* parked,
   bool posted = fluv__sem_wait(&parked->sem, timeout_ms);
   int64_t result = FLUV_ETIMEDOUT;
 
-  if (!posted && !leave_line(parked, guard))
+  if (!posted && !leave_queue(parked, guard))
     posted = fluv__sem_wait(&parked->sem, FLUV_FOREVER); /* it will be soon */
   if (posted)
     result = parked->wait.given;

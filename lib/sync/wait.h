@@ -13,8 +13,9 @@
  * way hands on what it was given. So nothing is lost, whoever cancels when,
  * and a select decides on its own thread alone.
  *
- * Giving is split: fluv__wait_give() under the guard, fluv__wakes_send() when
- * it has been let go, since what then runs may take other guards.
+ * A grant has two parts: fluv__wait_grant() under the guard, and
+ * fluv__wake_list_send() after it was unlocked, since what then runs may take
+ * other guards.
  */
 #ifndef FLUV_SYNC_WAIT_H
 #define FLUV_SYNC_WAIT_H
@@ -24,9 +25,9 @@
 #include "sync/guard.h"
 
 enum {
-  FLUV__OUT,
+  FLUV__NOT_QUEUED,
   FLUV__QUEUED,
-  FLUV__GIVEN
+  FLUV__GRANTED
 };
 
 typedef struct fluv__wait {
@@ -40,10 +41,10 @@ typedef struct fluv__wait {
 } fluv__wait_t;
 
 /* Waits that have been given something under a guard still held. */
-typedef struct fluv__wakes {
+typedef struct fluv__wake_list {
   fluv__inbox_node_t* first;
   fluv__inbox_node_t** end;
-} fluv__wakes_t;
+} fluv__wake_list_t;
 
 /* Begins every future that waits in a line. */
 typedef struct fluv__sync_op {
@@ -56,7 +57,7 @@ typedef struct fluv__sync_op {
 void fluv__sync_cancel(fluv_future_t* f);
 void fluv__sync_release(fluv_future_t* f);
 
-static inline void fluv__wakes_init(fluv__wakes_t* wakes) {
+static inline void fluv__wake_list_init(fluv__wake_list_t* wakes) {
   wakes->first = NULL;
 }
 
@@ -67,7 +68,7 @@ static inline fluv__sync_op_t* fluv__sync_op_new(const fluv__ops_t* ops,
   fluv__sync_op_t* op = (fluv__sync_op_t*) fluv__future_new(ops, size, loc);
 
   if (fluv__likely(op != NULL))
-    op->wait.state = FLUV__OUT;
+    op->wait.state = FLUV__NOT_QUEUED;
   return op;
 }
 
@@ -80,7 +81,7 @@ static inline void fluv__sync_op_join(
     void (*arrive)(fluv__inbox_node_t* node)) {
   fluv__wait_t* wait = &op->wait;
 
-  op->base.flags |= FLUV__HOLDS;
+  op->base.flags |= FLUV__NEEDS_RELEASE;
   wait->node.run = arrive;
   wait->loop = op->base.loop;
   wait->state = FLUV__QUEUED;
@@ -89,13 +90,13 @@ static inline void fluv__sync_op_join(
 }
 
 /* The op that a node given to `arrive` belongs to; it does not wait any more.
- * See fluv__sync_op_refuses() for what is next. */
+ * See fluv__sync_op_was_cancelled() for what is next. */
 fluv__sync_op_t* fluv__sync_op_arrive(fluv__inbox_node_t* node);
 
 /* On arrival: it was cancelled on its way, so hand on what it was given, and
  * complete it with FLUV_ECANCELED. Otherwise complete it with wait.given, if
  * that is an error, or do what it was given the right to do. */
-static inline bool fluv__sync_op_refuses(const fluv__sync_op_t* op) {
+static inline bool fluv__sync_op_was_cancelled(const fluv__sync_op_t* op) {
   return op->wait.given >= 0 && (op->base.flags & FLUV__CANCELLED) != 0;
 }
 
@@ -105,7 +106,7 @@ static inline bool fluv__sync_op_refuses(const fluv__sync_op_t* op) {
 bool fluv__sync_op_withdraw(fluv__sync_op_t* op);
 
 /* Under the guard: the first in line, or NULL. */
-static inline fluv__wait_t* fluv__line_first(fluv__list_t* line) {
+static inline fluv__wait_t* fluv__wait_queue_first(fluv__list_t* line) {
   return fluv__list_is_empty(line)
              ? NULL
              : fluv__container_of(line->next, fluv__wait_t, link);
@@ -114,30 +115,32 @@ static inline fluv__wait_t* fluv__line_first(fluv__list_t* line) {
 /* Under the guard: take a wait out of its line and give it what it waits for,
  * or an error. False: its loop is closed, it is out of the line and gets
  * nothing. */
-bool fluv__wait_give(fluv__wait_t* wait, int64_t given, fluv__wakes_t* wakes);
+bool fluv__wait_grant(fluv__wait_t* wait,
+                      int64_t given,
+                      fluv__wake_list_t* wakes);
 
 /* Under the guard: give the same to all of a line. */
-void fluv__line_give_some(fluv__list_t* line,
-                          int64_t given,
-                          fluv__wakes_t* wakes);
+void fluv__wait_queue_grant_nonempty(fluv__list_t* line,
+                                     int64_t given,
+                                     fluv__wake_list_t* wakes);
 
-static inline void fluv__line_give_all(fluv__list_t* line,
-                                       int64_t given,
-                                       fluv__wakes_t* wakes) {
+static inline void fluv__wait_queue_grant_all(fluv__list_t* line,
+                                              int64_t given,
+                                              fluv__wake_list_t* wakes) {
   if (!fluv__list_is_empty(line))
-    fluv__line_give_some(line, given, wakes);
+    fluv__wait_queue_grant_nonempty(line, given, wakes);
 }
 
 /* Under the guard: abort, naming `what`, if somebody still waits for an object
  * that is being freed. */
-void fluv__line_check_empty(fluv__list_t* line, const char* what);
+void fluv__wait_queue_check_empty(fluv__list_t* line, const char* what);
 
 /* Without the guard: send home what was given. */
-void fluv__wakes_send_some(fluv__wakes_t* wakes);
+void fluv__wake_list_send_slow(fluv__wake_list_t* wakes);
 
-static inline void fluv__wakes_send(fluv__wakes_t* wakes) {
+static inline void fluv__wake_list_send(fluv__wake_list_t* wakes) {
   if (wakes->first != NULL)
-    fluv__wakes_send_some(wakes);
+    fluv__wake_list_send_slow(wakes);
 }
 
 /* A plain thread's wait: joins a line under the guard, then parks without. */

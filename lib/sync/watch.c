@@ -11,8 +11,8 @@
 
 typedef struct watch {
   fluv__guard_t guard;
-  fluv__list_t line;
-  fluv__list_t closed_line;
+  fluv__list_t waiters;
+  fluv__list_t closed_queue;
   size_t senders;
   size_t receivers;
   size_t refs;
@@ -71,7 +71,7 @@ static int look_or_wait(watch_op_t* op) {
 
   if (err == FLUV_EAGAIN) {
     op->watch->refs++;
-    fluv__sync_op_join(&op->sync, &op->watch->line, changed_arrive);
+    fluv__sync_op_join(&op->sync, &op->watch->waiters, changed_arrive);
   }
   return err;
 }
@@ -81,7 +81,7 @@ static void changed_arrive(fluv__inbox_node_t* node) {
   int err = FLUV_ECANCELED;
 
   fluv__guard_lock(&op->watch->guard);
-  if (!fluv__sync_op_refuses(&op->sync))
+  if (!fluv__sync_op_was_cancelled(&op->sync))
     err = look_or_wait(op);
   unref_unlock(op->watch);
   if (err != FLUV_EAGAIN)
@@ -133,7 +133,7 @@ static void closed_arrive(fluv__inbox_node_t* node) {
   fluv__guard_lock(&op->watch->guard);
   unref_unlock(op->watch);
   fluv__complete(&op->sync.base,
-                 fluv__sync_op_refuses(&op->sync) ? FLUV_ECANCELED : 0);
+                 fluv__sync_op_was_cancelled(&op->sync) ? FLUV_ECANCELED : 0);
 }
 
 static void closed_start(fluv_future_t* f) {
@@ -144,7 +144,7 @@ static void closed_start(fluv_future_t* f) {
   closed = op->watch->receivers == 0;
   if (!closed) {
     op->watch->refs++;
-    fluv__sync_op_join(&op->sync, &op->watch->closed_line, closed_arrive);
+    fluv__sync_op_join(&op->sync, &op->watch->closed_queue, closed_arrive);
   }
   fluv__guard_unlock(&op->watch->guard);
   if (closed)
@@ -193,8 +193,8 @@ int fluv_watch_new(size_t value_size,
   if (watch == NULL)
     return FLUV_ENOMEM;
   fluv__guard_init(&watch->guard);
-  fluv__list_init(&watch->line);
-  fluv__list_init(&watch->closed_line);
+  fluv__list_init(&watch->waiters);
+  fluv__list_init(&watch->closed_queue);
   watch->senders = 1;
   watch->refs = 1;
   watch->size = value_size;
@@ -221,16 +221,16 @@ fluv_watch_tx_t* fluv_watch_tx_clone(fluv_watch_tx_t* tx) {
 
 void fluv_watch_tx_free(fluv_watch_tx_t* tx) {
   watch_t* watch = watch_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
 
   if (tx == NULL)
     return;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
   if (--watch->senders == 0)
-    fluv__line_give_all(&watch->line, 0, &wakes);
+    fluv__wait_queue_grant_all(&watch->waiters, 0, &wakes);
   unref_unlock(watch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
 }
 
 int fluv_watch_subscribe(fluv_watch_tx_t* tx, fluv_watch_rx_t** out_rx) {
@@ -242,18 +242,18 @@ int fluv_watch_rx_clone(fluv_watch_rx_t* rx, fluv_watch_rx_t** out_rx) {
 }
 
 void fluv_watch_rx_free(fluv_watch_rx_t* rx) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   watch_t* watch;
 
   if (rx == NULL)
     return;
   watch = rx->watch;
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
   if (--watch->receivers == 0)
-    fluv__line_give_all(&watch->closed_line, 0, &wakes);
+    fluv__wait_queue_grant_all(&watch->closed_queue, 0, &wakes);
   unref_unlock(watch);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   fluv__free(rx);
 }
 
@@ -262,10 +262,10 @@ static int set(watch_t* watch,
                const void* value,
                void* out_old,
                bool only_seen) {
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   int err = 0;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
   if (only_seen && watch->receivers == 0) {
     err = FLUV_ECLOSED;
@@ -274,10 +274,10 @@ static int set(watch_t* watch,
       memcpy(out_old, watch->value, watch->size);
     memcpy(watch->value, value, watch->size);
     watch->version++;
-    fluv__line_give_all(&watch->line, 0, &wakes);
+    fluv__wait_queue_grant_all(&watch->waiters, 0, &wakes);
   }
   fluv__guard_unlock(&watch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return err;
 }
 
@@ -293,18 +293,18 @@ bool fluv_watch_modify(fluv_watch_tx_t* tx,
                        bool (*fn)(void* value, void* arg),
                        void* arg) {
   watch_t* watch = watch_of(tx);
-  fluv__wakes_t wakes;
+  fluv__wake_list_t wakes;
   bool changed;
 
-  fluv__wakes_init(&wakes);
+  fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
   changed = fn(watch->value, arg);
   if (changed) {
     watch->version++;
-    fluv__line_give_all(&watch->line, 0, &wakes);
+    fluv__wait_queue_grant_all(&watch->waiters, 0, &wakes);
   }
   fluv__guard_unlock(&watch->guard);
-  fluv__wakes_send(&wakes);
+  fluv__wake_list_send(&wakes);
   return changed;
 }
 
@@ -315,7 +315,7 @@ static fluv_future_t* op_new(const fluv__ops_t* ops,
   watch_op_t* op = (watch_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
 
   if (fluv__unlikely(op == NULL))
-    return fluv__future_none();
+    return fluv__future_enomem();
   op->watch = watch;
   op->rx = rx;
   op->wanted = NULL;
@@ -409,7 +409,7 @@ int fluv_watch_changed_blocking(fluv_watch_rx_t* rx, uint64_t timeout_ms) {
   fluv__guard_lock(&watch->guard);
   err = look(watch, rx, NULL);
   if (err == FLUV_EAGAIN)
-    fluv__park_join(&parked, &watch->line);
+    fluv__park_join(&parked, &watch->waiters);
   fluv__guard_unlock(&watch->guard);
   if (err != FLUV_EAGAIN)
     return err;

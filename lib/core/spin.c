@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking for a while before sleeping. */
 #define _GNU_SOURCE
-#include "core/look.h"
+#include "core/spin.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -10,13 +10,13 @@
 
 enum {
   DEFAULT_SPIN_US = 20,
-  MOST_SPIN_US = 1000,
+  MAX_SPIN_US = 1000,
   /* Looks between two questions to the clock and to libuv. */
   LOOKS = 128,
-  MOST_CREDITS = 32,
+  MAX_CREDITS = 32,
   CREDITS_TO_TRY = 2,
   /* Short sleeps between two tries when none of them has ever paid. */
-  MOST_GAP = 1024
+  MAX_GAP = 1024
 };
 
 /* A sleep shorter than this, wake included, was not worth it. */
@@ -37,15 +37,15 @@ static bool one_core(void) {
   return false;
 }
 
-void fluv__look_init(fluv__look_t* look, unsigned spin_us) {
+void fluv__spin_init(fluv__spin_t* spin, unsigned spin_us) {
   if (spin_us == 0)
     spin_us = DEFAULT_SPIN_US;
   if (spin_us == FLUV_SPIN_NEVER || one_core())
     spin_us = 0;
-  else if (spin_us > MOST_SPIN_US)
-    spin_us = MOST_SPIN_US;
-  look->limit = spin_us * UINT64_C(1000);
-  look->gap = 1;
+  else if (spin_us > MAX_SPIN_US)
+    spin_us = MAX_SPIN_US;
+  spin->limit = spin_us * UINT64_C(1000);
+  spin->gap = 1;
 }
 
 static bool uv_has_events(fluv_loop_t* loop) {
@@ -68,42 +68,42 @@ static bool look_until(fluv_loop_t* loop, uint64_t end) {
   return false;
 }
 
-bool fluv__look(fluv_loop_t* loop) {
-  fluv__look_t* look = &loop->look;
+bool fluv__spin(fluv_loop_t* loop) {
+  fluv__spin_t* spin = &loop->spin;
   uint64_t now;
 
-  look->slept = 0;
+  spin->slept = 0;
   /* A job's answer comes from a thread that is woken for it: that takes as
    * long, and is faster done where this one has gone to sleep. */
-  if (fluv__likely(look->recent == 0) || look->limit == 0 || loop->jobs > 0)
+  if (fluv__likely(spin->recent == 0) || spin->limit == 0 || loop->jobs > 0)
     return false;
-  look->recent--;
+  spin->recent--;
   now = uv_hrtime();
-  if (look->credits > 0) {
-    if (look_until(loop, now + look->limit)) {
-      if (look->credits < MOST_CREDITS)
-        look->credits++;
-      look->gap = 1;
+  if (spin->credits > 0) {
+    if (look_until(loop, now + spin->limit)) {
+      if (spin->credits < MAX_CREDITS)
+        spin->credits++;
+      spin->gap = 1;
       return true;
     }
-    look->credits--;
+    spin->credits--;
   }
-  look->slept = now;
+  spin->slept = now;
   return false;
 }
 
-void fluv__look_woken(fluv_loop_t* loop) {
-  fluv__look_t* look = &loop->look;
+void fluv__spin_woken(fluv_loop_t* loop) {
+  fluv__spin_t* spin = &loop->spin;
 
-  if (look->slept == 0 || look->credits > 0 ||
-      uv_hrtime() - look->slept > SHORT_SLEEP_NS)
+  if (spin->slept == 0 || spin->credits > 0 ||
+      uv_hrtime() - spin->slept > SHORT_SLEEP_NS)
     return;
-  if (++look->short_sleeps < look->gap)
+  if (++spin->short_sleeps < spin->gap)
     return;
-  look->short_sleeps = 0;
-  look->credits = CREDITS_TO_TRY;
-  if (look->gap < MOST_GAP)
-    look->gap *= 2;
+  spin->short_sleeps = 0;
+  spin->credits = CREDITS_TO_TRY;
+  if (spin->gap < MAX_GAP)
+    spin->gap *= 2;
 }
 
 bool fluv__only_thread(void) {

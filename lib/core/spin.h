@@ -15,22 +15,22 @@
 #include "core/loop.h"
 
 /* spin_us as in fluv_loop_options_t. */
-void fluv__look_init(fluv__look_t* look, unsigned spin_us);
+void fluv__spin_init(fluv__spin_t* spin, unsigned spin_us);
 
 /* Look, if that is worth it. True: something has arrived. */
-bool fluv__look(fluv_loop_t* loop);
+bool fluv__spin(fluv_loop_t* loop);
 
 /* The poll was ended by another thread. */
-void fluv__look_woken(fluv_loop_t* loop);
+void fluv__spin_woken(fluv_loop_t* loop);
 
 /* Something has arrived from another thread, or not. */
-static inline void fluv__look_pays(fluv_loop_t* loop, bool arrived) {
+static inline void fluv__spin_pays(fluv_loop_t* loop, bool arrived) {
   enum {
     RECENT_TURNS = 64
   };
 
   if (arrived)
-    loop->look.recent = RECENT_TURNS;
+    loop->spin.recent = RECENT_TURNS;
 }
 
 /* Has this process no thread but the caller's? False if that is not known. */
