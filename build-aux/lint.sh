@@ -182,7 +182,7 @@ check_licence
 check_leftovers
 check_whitespace
 check_lists
-for script in docs headers layers sizes symbols; do
+for script in docs headers layers samples sizes symbols; do
   check_script $script
 done
 

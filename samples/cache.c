@@ -23,10 +23,11 @@ static int64_t reader(void* arg) {
   (void) arg;
   for (int i = 0; i < READS; i++) {
     int64_t err = fluv_await(fluv_rwlock_read(lock));
-    int seen = value;
+    int seen;
 
     if (err < 0)
       return err;
+    seen = value;
     fluv_yield();
     if (seen != value)
       printf("the value changed under a reader\n");

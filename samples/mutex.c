@@ -20,11 +20,12 @@ static int counter;
  * increments would be lost. */
 static int64_t increment(void* arg) {
   int64_t err = fluv_await(fluv_mutex_lock(mutex));
-  int seen = counter;
+  int seen;
 
   (void) arg;
   if (err < 0)
     return err;
+  seen = counter;
   fluv_yield();
   counter = seen + 1;
   return fluv_mutex_unlock(mutex);

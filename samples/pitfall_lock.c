@@ -15,7 +15,7 @@ enum {
 };
 
 static fluv_mutex_t* mutex;
-static int total;
+static int answers;
 
 /* As if it asked a server. */
 static int64_t ask(void) {
@@ -27,9 +27,11 @@ static int64_t wrong(void* arg) {
   int64_t err = fluv_await(fluv_mutex_lock(mutex));
 
   (void) arg;
+  if (err < 0)
+    return err;
+  err = ask();
   if (err == 0)
-    err = ask();
-  total++;
+    answers++;
   fluv_mutex_unlock(mutex);
   return err;
 }
@@ -41,7 +43,9 @@ static int64_t right(void* arg) {
   (void) arg;
   if (err == 0)
     err = fluv_await(fluv_mutex_lock(mutex));
-  total++;
+  if (err < 0)
+    return err; /* the lock is not held: there is nothing to unlock */
+  answers++;
   fluv_mutex_unlock(mutex);
   return err;
 }
@@ -51,11 +55,13 @@ static int64_t run(fluv_task_fn client, const char* name) {
   uint64_t begin = fluv_now();
   int64_t err;
 
+  answers = 0;
   for (int i = 0; i < CLIENTS; i++)
     tasks[i] = fluv_spawn(client, NULL);
   err = fluv_await(fluv_join_all(tasks, CLIENTS, NULL));
-  printf("%s: %s\n",
+  printf("%s: %d answers, %s\n",
          name,
+         answers,
          fluv_now() - begin < CLIENTS * MS * 1000000ULL ? "side by side"
                                                         : "one by one");
   return err;

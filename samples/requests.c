@@ -5,6 +5,7 @@
  * Shows:   FLUV_UV with uv_getaddrinfo, uv_fs_stat and uv_queue_work
  * Run:     samples/requests
  * Prints:  samples/requests.out
+ * Next:    samples/channel.c
  */
 #include <fluv/uv.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * Shows:   fluv_spawn_any, fluv_spawn_on
  * Run:     samples/spread
  * Prints:  samples/spread.out
- * Next:    samples/tcp_echo.c
+ * Next:    samples/spawn_blocking.c
  */
 #include <fluv.h>
 #include <stdio.h>

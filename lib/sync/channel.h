@@ -15,8 +15,8 @@
  *
  * Across threads. The only receiver of a channel that cannot grow does not take
  * the guard for each message. Once it had it, with `owns` set, the messages
- * from claimed_head up to `tail`, which senders move on when one is in its
- * place, are for its thread alone, and `taken` tells how many it has taken out.
+ * from claimed_head up to `tail`, which senders move on when one is in its place,
+ * are for its thread alone, and `taken` tells how many it has taken out since.
  * Senders still count these as in the ring until
  * somebody with the guard settles, which everybody does who finds no place. A
  * sender that waits says so in `tx_waits` and settles once more; the receiver

@@ -13,9 +13,8 @@
  * way hands on what it was given. So nothing is lost, whoever cancels when,
  * and a select decides on its own thread alone.
  *
- * A grant has two parts: fluv__wait_grant() under the guard, and
- * fluv__wake_list_send() after it was unlocked, since what then runs may take
- * other guards.
+ * Giving is split: fluv__wait_grant() under the guard, fluv__wake_list_send() when
+ * it has been let go, since what then runs may take other guards.
  */
 #ifndef FLUV_SYNC_WAIT_H
 #define FLUV_SYNC_WAIT_H
