@@ -5,14 +5,15 @@
 /* Bytes of a chunk. Smaller: more calls of malloc; larger: a loop with one
  * future of a kind holds more than it uses. */
 enum {
-  CHUNK_SIZE = 16 * 1024
+  CHUNK_SIZE = 16 * 1024,
+  /* The futures of a chunk begin on a cache line. */
+  CACHE_LINE = 64
 };
 
 struct fluv__pool_chunk {
   fluv__pool_chunk_t* next;
   size_t class;
-  /* Futures start on a cache line of their own. */
-  char memory[] __attribute__((aligned(64)));
+  char* memory; /* where the futures begin */
 };
 
 typedef struct single {
@@ -32,16 +33,26 @@ static size_t grain_up(size_t size) {
 }
 
 static size_t per_chunk(size_t class) {
-  return (CHUNK_SIZE - sizeof(fluv__pool_chunk_t)) /
+  return (CHUNK_SIZE - sizeof(fluv__pool_chunk_t) - CACHE_LINE) /
          ((class + 1) * FLUV__POOL_GRAIN);
+}
+
+/* malloc() aligns to 16 bytes. So a chunk has room to begin its futures at the
+ * next cache line. */
+static char* first_line(fluv__pool_chunk_t* chunk) {
+  uintptr_t end = (uintptr_t) (chunk + 1);
+
+  return (char*) (chunk + 1) + (CACHE_LINE - end % CACHE_LINE) % CACHE_LINE;
 }
 
 static bool add_chunk(fluv__pool_t* pool, size_t class) {
   size_t bytes = per_chunk(class) * (class + 1) * FLUV__POOL_GRAIN;
-  fluv__pool_chunk_t* chunk = fluv__malloc(sizeof(*chunk) + bytes);
+  fluv__pool_chunk_t* chunk = fluv__malloc(sizeof(*chunk) + CACHE_LINE + bytes);
 
   if (chunk == NULL)
     return false;
+  chunk->memory = first_line(chunk);
+  fluv__assert((uintptr_t) chunk->memory % CACHE_LINE == 0);
   chunk->next = pool->chunks;
   chunk->class = class;
   pool->chunks = chunk;
