@@ -655,6 +655,154 @@ START_TEST(wait_in_line_of_the_only_thread_ends) {
 }
 END_TEST
 
+/* A thread that does not exist yet may end a wait. */
+
+typedef struct late {
+  fluv_sender_t* tx;
+  fluv_receiver_t* rx;
+  uv_thread_t thread;
+  uv_timer_t timer;
+} late_t;
+
+static int64_t receive_one(void* arg) {
+  late_t* late = arg;
+  int number = 0;
+  int64_t err = fluv_await(fluv_recv(late->rx, &number));
+
+  return err < 0 ? err : number;
+}
+
+static void send_one(void* arg) {
+  late_t* late = arg;
+  int number = 7;
+
+  /* Later than the loop would have ended; what is sent counts then, too. */
+  uv_sleep(20);
+  ck_assert_err(fluv_try_send(late->tx, &number), 0);
+}
+
+static int64_t begin_thread_after_a_sleep(void* arg) {
+  late_t late;
+  fluv_future_t* consumer;
+  int64_t result;
+
+  (void) arg;
+  ck_assert_err(fluv_channel_new(1, sizeof(int), NULL, &late.tx, &late.rx), 0);
+  consumer = fluv_spawn(receive_one, &late);
+  ck_assert_err(fluv_await(fluv_sleep(5)), 0);
+  ck_assert_int_eq(uv_thread_create(&late.thread, send_one, &late), 0);
+  result = fluv_await(consumer);
+  ck_assert_int_eq(uv_thread_join(&late.thread), 0);
+  fluv_sender_free(late.tx);
+  fluv_receiver_free(late.rx);
+  return result;
+}
+
+static void send_on_timer(uv_timer_t* timer) {
+  int number = 8;
+
+  ck_assert_err(fluv_try_send(((late_t*) timer->data)->tx, &number), 0);
+}
+
+/* libuv does not wait for its timer, but it may come. */
+static int64_t wait_for_an_unrefd_handle(void* arg) {
+  late_t late;
+  int64_t result;
+
+  (void) arg;
+  ck_assert_err(fluv_channel_new(1, sizeof(int), NULL, &late.tx, &late.rx), 0);
+  uv_timer_init(fluv_loop_get_uv(fluv_loop_current()), &late.timer);
+  late.timer.data = &late;
+  uv_timer_start(&late.timer, send_on_timer, 5, 0);
+  uv_unref((uv_handle_t*) &late.timer);
+  result = fluv_await(fluv_spawn(receive_one, &late));
+  uv_close((uv_handle_t*) &late.timer, NULL);
+  fluv_yield();
+  fluv_await(fluv_sleep(1));
+  fluv_sender_free(late.tx);
+  fluv_receiver_free(late.rx);
+  return result;
+}
+
+/* Nobody but the host, between its calls of uv_run(). */
+static int64_t wait_for_the_host(void* arg) {
+  uv_loop_t uv;
+  late_t late;
+  fluv_future_t* consumer;
+  int number = 9;
+  int i;
+
+  (void) arg;
+  ck_assert_int_eq(uv_loop_init(&uv), 0);
+  ck_assert_err(fluv_attach(&uv), 0);
+  ck_assert_err(fluv_channel_new(1, sizeof(int), NULL, &late.tx, &late.rx), 0);
+  consumer = fluv_spawn(receive_one, &late);
+  for (i = 0; i < 5; i++)
+    ck_assert_int_ne(uv_run(&uv, UV_RUN_NOWAIT), 0);
+  ck_assert_err(fluv_try_send(late.tx, &number), 0);
+  number = (int) fluv_block_on(consumer);
+  fluv_sender_free(late.tx);
+  fluv_receiver_free(late.rx);
+  ck_assert_err(fluv_loop_close(), 0);
+  uv_run(&uv, UV_RUN_DEFAULT);
+  ck_assert_int_eq(uv_loop_close(&uv), 0);
+  return number;
+}
+
+static int64_t acquire_after_a_sleep(void* arg) {
+  fluv_await(fluv_sleep(2));
+  return acquire_in_vain(arg);
+}
+
+typedef struct scenario {
+  fluv_task_fn fn;
+  bool in_host; /* it runs the loop itself */
+} scenario_t;
+
+static void run_quietly(void* arg) {
+  const scenario_t* scenario = arg;
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  int64_t result;
+
+  options.watchdog_ms = FLUV_WATCHDOG_NEVER;
+  result = scenario->in_host ? scenario->fn(NULL)
+                             : fluv_run(scenario->fn, NULL, &options);
+  fprintf(stderr, "it was %s\n", fluv_err_name(result));
+  if (result > 0)
+    fprintf(stderr, "number %d\n", (int) result);
+}
+
+static void check_quiet_run(fluv_task_fn fn, bool in_host, const char* part) {
+  scenario_t scenario = { fn, in_host };
+  int status;
+  char* text = test_stderr_of(run_quietly, &scenario, &status);
+
+  ck_assert_msg(status == 0, "%#x: %s", (unsigned) status, text);
+  ck_assert_has(text, part);
+  free(text);
+}
+
+START_TEST(wait_that_a_later_thread_ends_is_no_deadlock) {
+  check_quiet_run(begin_thread_after_a_sleep, false, "number 7");
+}
+END_TEST
+
+START_TEST(wait_that_an_unreferenced_handle_ends_is_no_deadlock) {
+  check_quiet_run(wait_for_an_unrefd_handle, false, "number 8");
+}
+END_TEST
+
+START_TEST(wait_that_the_host_ends_keeps_its_loop_alive) {
+  check_quiet_run(wait_for_the_host, true, "number 9");
+}
+END_TEST
+
+START_TEST(wait_of_the_only_thread_ends_after_a_sleep_too) {
+  if (!NEVER_ALONE)
+    check_quiet_run(acquire_after_a_sleep, false, "it was EDEADLK");
+}
+END_TEST
+
 static Suite* run_suite(void) {
   Suite* s = suite_create("run");
   TCase* tc;
@@ -678,6 +826,10 @@ static Suite* run_suite(void) {
   ADD(tc,
       run_ends_pending_continuations,
       wait_in_line_of_the_only_thread_ends,
+      wait_of_the_only_thread_ends_after_a_sleep_too,
+      wait_that_a_later_thread_ends_is_no_deadlock,
+      wait_that_an_unreferenced_handle_ends_is_no_deadlock,
+      wait_that_the_host_ends_keeps_its_loop_alive,
       run_does_not_wait_for_detached_sleeps,
       run_ends_and_warns_of_active_handles_of_the_users,
       run_winds_down_in_time_on_a_paused_clock,

@@ -69,7 +69,10 @@ typedef struct fluv_loop_options {
  * @return  What `fn` returned.
  * @errors  FLUV_EINVAL  `fn` is NULL or an option is out of range.
  *          FLUV_EBUSY   this thread has a loop already.
- *          FLUV_EDEADLK the main task waited for what nobody could deliver.
+ *          FLUV_EDEADLK the loop ran out of work while the main task waited.
+ *                       A wait for a channel or a lock ends so only if it is
+ *                       certain that nobody can end it: nothing else is left
+ *                       to do, and there was never another thread.
  *          FLUV_ENOMEM, FLUV_EMFILE  no loop could be made.
  * @since   0.1
  */

@@ -74,7 +74,7 @@ struct fluv_loop {
   fluv__fp_t fp;      /* floating-point control that tasks begin with */
   uint64_t next_id;
   fluv__atomic_bool_t draining; /* by the watchdog, too */
-  bool blocking; /* fluv_block_on() or fluv_run() is on the stack */
+  bool blocking; /* a uv_run() of fluv_block_on() or fluv_run() goes on */
   bool idle_active;
   bool closing;
   fluv__pool_t pool;
@@ -88,8 +88,8 @@ struct fluv_loop {
   fluv__task_t** to_cancel_end;
   bool cancelling;     /* somebody works that off */
   size_t remote_waits; /* for promises: these keep the loop alive */
-  size_t queued_waits; /* in lines: so do these, unless it is `alone` */
-  bool alone;          /* nothing in the process could end the latter */
+  size_t queued_waits; /* in queues: so do these, unless it is `alone` */
+  bool alone;          /* it is certain that nobody can end the latter */
   bool wakeup_refd;
   fluv__list_t handles;
   size_t jobs;           /* blocking work that somebody waits for */
@@ -97,6 +97,8 @@ struct fluv_loop {
   /* The loop is to end: tasks are cancelled from the start, and jobs that are
    * left keep it alive, too. */
   bool winding_down;
+  /* Ends the wait of fluv_run() for what is left; it wakes no task. */
+  const uv_timer_t* limit;
   /* Say which blocking work is left; set by whoever makes some. */
   void (*report_jobs)(const fluv_loop_t* loop, const char* why);
   struct fluv__watchdog* watchdog; /* NULL: none */
@@ -182,9 +184,20 @@ void fluv__wakeup_update_ref(fluv_loop_t* loop);
  * loop can wait for? */
 bool fluv__has_external_work(fluv_loop_t* loop);
 
-/* Begin and end a wait in a line. It keeps the loop alive, unless this is the
- * only thread and nothing else is alive that could end it. In a drain the loop
- * is let go at the end. */
+/* Is what is ready being run just now? */
+static inline bool fluv__is_draining(const fluv_loop_t* loop) {
+  /* Relaxed: only the loop's thread writes it; the watchdog knows nothing for
+   * sure. */
+  return atomic_load_explicit(&loop->draining, memory_order_relaxed);
+}
+
+static inline void fluv__set_draining(fluv_loop_t* loop, bool draining) {
+  atomic_store_explicit(&loop->draining, draining, memory_order_relaxed);
+}
+
+/* Begin and end a wait in a queue. It keeps the loop alive: another thread may
+ * end it, one that does not exist yet included. The exception is `alone`, which
+ * each rest determines again. In a drain the loop is let go at the end. */
 static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
   loop->queued_waits++;
   if (fluv__unlikely(!loop->wakeup_refd)) {
@@ -194,7 +207,7 @@ static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
 }
 
 static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
-  if (--loop->queued_waits == 0 && fluv__unlikely(!loop->draining))
+  if (--loop->queued_waits == 0 && fluv__unlikely(!fluv__is_draining(loop)))
     fluv__wakeup_update_ref(loop);
 }
 
@@ -208,17 +221,6 @@ void fluv__wrong_thread(const fluv_loop_t* home,
                         const char* what,
                         const fluv_loc_t* made,
                         const fluv_loc_t* used) FLUV__NORETURN;
-
-/* Is what is ready being run just now? */
-static inline bool fluv__is_draining(const fluv_loop_t* loop) {
-  /* Relaxed: only the loop's thread writes it; the watchdog knows nothing for
-   * sure. */
-  return atomic_load_explicit(&loop->draining, memory_order_relaxed);
-}
-
-static inline void fluv__set_draining(fluv_loop_t* loop, bool draining) {
-  atomic_store_explicit(&loop->draining, draining, memory_order_relaxed);
-}
 
 /* Have the loop of this thread watched, and no longer. In lib/runtime: the one
  * thing of a layer above that the core calls by name, since every loop is to

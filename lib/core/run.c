@@ -89,6 +89,9 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   loop->blocking = true;
   result = block_on(loop, f, loc);
   loop->blocking = false;
+  /* From here on the host runs it, and may wake what still waits. */
+  loop->alone = false;
+  fluv__wakeup_update_ref(loop);
   return result;
 }
 
@@ -143,11 +146,13 @@ static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
    * before the end, and without a second the loop might wait for ever. */
   uv_timer_start(&limit, on_limit, limit_ms, 1);
   uv_unref((uv_handle_t*) &limit);
+  loop->limit = &limit;
   while (uv_loop_alive(loop->uv) && uv_hrtime() < end) {
     uv_run(loop->uv, UV_RUN_ONCE);
     if (loop->task_count == 0)
       cancel_roots(loop);
   }
+  loop->limit = NULL;
   limit.data = &limit;
   uv_close((uv_handle_t*) &limit, on_limit_closed);
   while (limit.data != NULL)

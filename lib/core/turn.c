@@ -88,6 +88,36 @@ static void run_ready(fluv_loop_t* loop) {
   }
 }
 
+/* A handle that is active although it does not keep the loop alive: its
+ * callback may wake a task, or make a thread that does. */
+static void find_unrefd(uv_handle_t* handle, void* arg) {
+  const fluv_loop_t* loop = fluv__loop;
+  bool* found = arg;
+
+  if (handle != (const uv_handle_t*) &loop->check &&
+      handle != (const uv_handle_t*) &loop->timers.uv &&
+      handle != (const uv_handle_t*) loop->limit &&
+      handle != &loop->inbox.wakeup.uv.handle && uv_is_active(handle) &&
+      !uv_has_ref(handle))
+    *found = true;
+}
+
+/* Tasks wait in queues, and nothing is ready. Can nobody wake them any more?
+ * True only if that is certain, and thus never while the host runs the loop:
+ * what the host does when uv_run() returns is not known. In a uv_run() of our
+ * own nothing can happen any more if libuv would end it, no handle's callback
+ * may come, and no other thread exists. All of it may be different after the
+ * next callback, so each rest asks again. */
+static bool is_deadlocked(fluv_loop_t* loop) {
+  bool unrefd = false;
+
+  if (!loop->blocking || loop->remote_waits > 0 || loop->timers.count > 0 ||
+      fluv__has_external_work(loop) || !fluv__only_thread())
+    return false;
+  uv_walk(loop->uv, find_unrefd, &unrefd);
+  return !unrefd;
+}
+
 /* Nothing is left to do: may the loop poll? False: something has arrived. */
 static bool rest(fluv_loop_t* loop) {
   if (loop->sched != NULL && !loop->sched->rest(loop))
@@ -97,13 +127,8 @@ static bool rest(fluv_loop_t* loop) {
       loop->sched->begin(loop); /* we do not sleep after all */
     return false;
   }
-  if (loop->queued_waits == 0)
-    fluv__wakeup_update_ref(loop);
-  if (fluv__unlikely(loop->queued_waits > 0 && loop->remote_waits == 0) &&
-      !loop->alone && !fluv__has_external_work(loop) && fluv__only_thread()) {
-    loop->alone = true;
-    fluv__wakeup_update_ref(loop);
-  }
+  loop->alone = loop->queued_waits > 0 && is_deadlocked(loop);
+  fluv__wakeup_update_ref(loop);
   return true;
 }
 
