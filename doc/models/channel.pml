@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Receiving without the guard: lib/sync/recv.c and send.c, for the only
- * receiver of a bounded channel that is shared.
+ * receiver of a bounded channel. It is on another thread than the senders; the
+ * guard is shared from the time it first comes.
  *
  * Modelled step by step, one step an access to shared memory; what the guard
  * protects is touched under a mutex:
@@ -10,7 +11,9 @@
  * Not modelled: cancelling, closing, the way home of what is given (wait.pml).
  *
  * Memory: `taken` and `tx_waits` are written by stores that are seen before
- * the writer's next load (sequentially consistent); `tail` after the message.
+ * the writer's next load (sequentially consistent, and so are these loads: what
+ * C11 asks for is in channel.h, and test/check-fences.sh looks for it in what a
+ * compiler makes of the code); `tail` is written after the message.
  *
  * Proved: each message is received once, those of a sender in order; none is
  * put where one still lies; nobody waits for ever.
@@ -20,6 +23,7 @@
  *   NO_TX_FENCE  a sender looks at `taken` before `tx_waits` is seen
  *   NO_AGAIN     a sender that waits does not look at `taken` once more
  *   NO_SERVE     the receiver does not look at `tx_waits`
+ *   NO_CLAIM     nor does it say there who began to wait when it had not come
  *   EARLY_TAKEN  `taken` is counted up before the message is out
  *   EARLY_TAIL   `tail` is moved on before the message is in
  */
@@ -29,6 +33,7 @@
 #define CAPACITY 2
 
 bit mutex;
+bit shared;
 byte slot[CAPACITY];
 byte tail;
 byte taken;
@@ -130,15 +135,19 @@ proctype Sender(byte me) {
     :: waiting == 0 && used < CAPACITY -> used++
     :: else ->
       atomic { tx_queue!me; waiting++ };
+      if
+      :: shared ->
 #ifdef NO_TX_FENCE
-      tx_buffer!1;
+        tx_buffer!1;
 #else
-      tx_waits = 1;
+        tx_waits = 1;
 #endif
 #ifndef NO_AGAIN
-      settle();
-      serve(who);
+        settle();
+        serve(who)
 #endif
+      :: else
+      fi;
       unlock();
       atomic { given[me] -> given[me] = 0 };
       lock()
@@ -201,6 +210,7 @@ active proctype Receiver() {
   :: received < MESSAGES && (!owns || (claimed_head == claimed_end &&
                                        claimed_end == tail)) ->
     lock();
+    shared = 1;
     settle();
     if
     :: length == 0 ->
@@ -224,6 +234,12 @@ active proctype Receiver() {
       claimed_head = head;
       claimed_end = head
     };
+#ifndef NO_CLAIM
+    if
+    :: waiting > 0 -> tx_waits = 1
+    :: else
+    fi;
+#endif
     serve(who);
     unlock();
     received++

@@ -15,13 +15,28 @@
  *
  * Across threads. The only receiver of a channel that cannot grow does not take
  * the guard for each message. Once it had it, with `owns` set, the messages
- * from claimed_head up to `tail`, which senders move on when one is in its place,
- * are for its thread alone, and `taken` tells how many it has taken out since.
- * Senders still count these as in the ring until
- * somebody with the guard settles, which everybody does who finds no place. A
- * sender that waits says so in `tx_waits` and settles once more; the receiver
- * counts up `taken` and then looks at `tx_waits`. Both are sequentially
- * consistent, so one of them sees the other. doc/models/channel.pml.
+ * from claimed_head up to `tail`, which senders move on when one is in its
+ * place, are for its thread alone, and `taken` tells how many it has taken out.
+ * Senders still count these as in the ring until somebody with the guard
+ * settles, which everybody does who finds no place. A sender that waits says so
+ * in `tx_waits` and settles once more; the receiver counts up `taken` and then
+ * looks at `tx_waits`:
+ *
+ *     sender, under the guard      receiver
+ *     tx_waits = true              taken = taken + 1
+ *     read taken                   read tx_waits
+ *
+ * At least one of them must see the other. C11 promises that only if all four
+ * are sequentially consistent: then they have one order, and whichever write
+ * is the first in it comes before the read of the other side. With an acquire
+ * load in place of any of the two reads both may read what was there before;
+ * clang leaves out the fence for riscv64 and ppc64le then, and the wakeup is
+ * lost (test/check-fences.sh). That `tx_waits` becomes false by a relaxed store
+ * does no harm: it happens under the guard, before the store of whoever joins
+ * the queue next, so who reads it has not seen that store. A queue that is not
+ * empty when the receiver claims its messages has not said so if the guard was
+ * not shared before: the receiver then says it for them.
+ * doc/models/channel.pml.
  *
  * The end. Nobody can send any more (`closed`, or no senders and none in line),
  * nothing is promised, nothing is in the ring: then receivers get FLUV_ECLOSED.
@@ -119,15 +134,21 @@ static inline void* fluv__channel_slot(const fluv__channel_t* ch,
 }
 
 /* Count out what the receiver has taken by itself. */
-static inline void fluv__channel_settle(fluv__channel_t* ch) {
-  /* Acquire: pairs with the receiver's, whose places are filled again. */
-  size_t taken = atomic_load_explicit(&ch->taken, memory_order_acquire);
+static inline void fluv__channel_settle_to(fluv__channel_t* ch, size_t taken) {
   size_t n = taken - ch->settled;
 
+  fluv__assert(n <= ch->length && n <= ch->used);
   ch->settled = taken;
   ch->head += n;
   ch->length -= n;
   ch->used -= n;
+}
+
+static inline void fluv__channel_settle(fluv__channel_t* ch) {
+  /* Acquire: pairs with the receiver's, whose places are filled again. */
+  fluv__channel_settle_to(
+      ch,
+      atomic_load_explicit(&ch->taken, memory_order_acquire));
 }
 
 /* A constant size is copied without a call. */

@@ -39,8 +39,9 @@ FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
 static void look_again(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (!fluv__guard_is_shared(&ch->guard))
     return;
+  /* Both sequentially consistent: see "Across threads". */
   atomic_store(&ch->tx_waits, true);
-  fluv__channel_settle(ch);
+  fluv__channel_settle_to(ch, atomic_load(&ch->taken));
   fluv__channel_serve(ch, wakes);
 }
 
