@@ -529,6 +529,7 @@ START_TEST(spawn_refuses_what_makes_no_sense) {
       fluv_block_on(fluv_spawn_blocking_with(jobs_give, &gate, &options)),
       FLUV_EINVAL);
   ck_assert_err(fluv_blocking_get_stats(NULL), FLUV_EINVAL);
+  stats.size = 1;
   ck_assert_err(fluv_blocking_get_stats(&stats), FLUV_EINVAL);
 }
 END_TEST

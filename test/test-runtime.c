@@ -295,7 +295,7 @@ static int64_t spread(void* arg) {
 
 START_TEST(tasks_for_any_worker_run_once) {
   fluv_runtime_t* rt = runtime_of(worker_counts[_i]);
-  fluv_metrics_t metrics;
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
 
   ck_assert_err(test_run(spread, rt), 124750);
   ck_assert_int_eq(atomic_load(&count), 500);

@@ -393,7 +393,7 @@ static void* start_or_not(void* arg) {
 /* A shutdown while somebody starts ends what was started, and for good. */
 START_TEST(a_start_meets_a_shutdown) {
   pthread_t threads[THREADS];
-  fluv_metrics_t metrics;
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
   int i;
 
   for (i = 0; i < ROUNDS; i++) {

@@ -28,6 +28,14 @@
 /* Call it from any thread, also from one that has no loop. */
 #define FLUV_ANY_THREAD
 
+/* Structs that grow: options and counters begin with their size. The
+ * initialiser (FLUV_..._INIT) sets it, and a program that was compiled with an
+ * older header goes on working: what it does not know has its default. Without
+ * the initialiser, as in { .timeout_ms = 500 }, the size is 0 and stands for
+ * the struct of version 0.1; fields that came later are ignored then. A size
+ * that cannot be one, or a field that is used and that the library is too old
+ * to know, is FLUV_EINVAL. */
+
 /** A place in the source; recorded for error messages and reports. */
 typedef struct fluv_loc {
   /** File name as the compiler saw it. */

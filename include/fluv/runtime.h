@@ -40,6 +40,8 @@ typedef struct fluv_runtime_options {
 /** Counters of a worker, or of a runtime in sum. They are read one by one while
  *  the threads run on. */
 typedef struct fluv_metrics {
+  /** sizeof(fluv_metrics_t); set by the initialiser. */
+  size_t size;
   /** Workers that were started. */
   uint64_t workers;
   /** Tasks that have not returned. */
@@ -62,9 +64,10 @@ typedef struct fluv_metrics {
   uint64_t idle_ns;
   /** The rest of the time that it was there. */
   uint64_t busy_ns;
-  /** Blocking work, of the whole process. */
-  fluv_blocking_stats_t blocking;
 } fluv_metrics_t;
+
+#define FLUV_METRICS_INIT                                                      \
+ { sizeof(fluv_metrics_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Make a runtime. Its threads start when they are first needed.
@@ -259,10 +262,11 @@ void fluv_runtime_free(fluv_runtime_t* runtime);
  *
  * @param runtime      The runtime. Borrowed.
  * @param worker       Number, from 0; -1: all.
- * @param out_metrics  Gets the counters.
+ * @param out_metrics  Initialised by FLUV_METRICS_INIT; gets the counters.
  *
  * @return  0.
- * @errors  FLUV_EINVAL  there is no such worker.
+ * @errors  FLUV_EINVAL  there is no such worker; `runtime` or `out_metrics` is
+ *                       NULL; `out_metrics` is not initialised.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

@@ -10,6 +10,9 @@
 /** What held a loop for longer than its limit, when that was noticed. Valid
  * during the call of the hook only. */
 typedef struct fluv_stuck {
+  /** Bytes that this library has filled: it may know more than the header that
+   *  the hook was compiled with. */
+  size_t size;
   /** The loop. Not to be used, only compared. */
   const fluv_loop_t* loop;
   /** How long it has not turned, in milliseconds. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/options.h"
 #include "core/spin.h"
 #include "core/task.h"
 
@@ -114,11 +115,13 @@ void fluv__watch_forks(void) {
   pthread_once(&once, add_fork_handler);
 }
 
-static int apply_options(fluv_loop_t* loop,
-                         const fluv_loop_options_t* options) {
-  if (options->size != sizeof(*options) || options->turn_us > MAX_TURN_US)
+static int apply_options(fluv_loop_t* loop, const fluv_loop_options_t* given) {
+  const fluv_loop_options_t* options = &loop->options;
+
+  if (fluv__options_read(&loop->options, given, &fluv__loop_options_sizes) !=
+          0 ||
+      options->turn_us > MAX_TURN_US)
     return FLUV_EINVAL;
-  loop->options = *options;
   loop->stack_bits = options->stack_size != 0
                          ? fluv__stack_bits(options->stack_size)
                          : FLUV__STACK_DEFAULT_BITS;
@@ -136,12 +139,9 @@ static int apply_options(fluv_loop_t* loop,
 int fluv__loop_new(uv_loop_t* uv,
                    const fluv_loop_options_t* options,
                    fluv_loop_t** out_loop) {
-  static const fluv_loop_options_t defaults = FLUV_LOOP_OPTIONS_INIT;
   fluv_loop_t* loop;
   int err;
 
-  if (options == NULL)
-    options = &defaults;
   loop = fluv__calloc(1, sizeof(*loop));
   if (loop == NULL)
     return FLUV_ENOMEM;
@@ -166,11 +166,11 @@ int fluv__loop_new(uv_loop_t* uv,
     fluv__free(loop);
     return err;
   }
-  fluv__timers_init(&loop->timers, uv, options->clock_paused);
+  fluv__timers_init(&loop->timers, uv, loop->options.clock_paused);
   loop->open_handles = OWN_HANDLES;
   loop->alt_stack = fluv__overflow_watch();
   ignore_sigpipe();
-  fluv__watchdog_begin(loop, options->watchdog_ms);
+  fluv__watchdog_begin(loop, loop->options.watchdog_ms);
   *out_loop = loop;
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/hold.h"
+#include "core/options.h"
 #include "core/switch.h"
 
 /* A switch waits for the task's struct and then for its stack. Ask for the
@@ -318,37 +319,40 @@ static fluv_future_t* refuse(int err,
                              void* arg,
                              const fluv_task_options_t* options,
                              const fluv_loc_t* loc) {
-  if (options != NULL && options->size == sizeof(*options) &&
-      options->free_arg != NULL)
-    options->free_arg(arg);
+  fluv_task_options_t read;
+
+  if (options != NULL &&
+      fluv__options_read(&read, options, &fluv__task_options_sizes) == 0 &&
+      read.free_arg != NULL)
+    read.free_arg(arg);
   return err == FLUV_ENOMEM ? fluv__future_enomem()
                             : fluv__future_fail(err, loc);
 }
 
 /* What the options ask for. 0, or an error after which the task is as it
  * was. */
-static int apply_options(fluv__task_t* task,
-                         const fluv_task_options_t* options) {
+static int apply_options(fluv__task_t* task, const fluv_task_options_t* given) {
+  fluv_task_options_t options;
   fluv__extra_t* extra;
   unsigned bits;
 
-  if (options->size != sizeof(*options))
+  if (fluv__options_read(&options, given, &fluv__task_options_sizes) != 0)
     return FLUV_EINVAL;
-  if (options->stack_size != 0) {
-    bits = fluv__stack_bits(options->stack_size);
+  if (options.stack_size != 0) {
+    bits = fluv__stack_bits(options.stack_size);
     if (bits == 0)
       return FLUV_EINVAL;
     task->bits = (uint8_t) bits;
   }
-  task->keep_fp = options->float_control;
-  if (options->name == NULL && options->free_arg == NULL)
+  task->keep_fp = options.float_control;
+  if (options.name == NULL && options.free_arg == NULL)
     return 0;
   extra = fluv__task_extra(task);
   if (extra == NULL)
     return FLUV_ENOMEM;
-  if (options->name != NULL)
-    snprintf(extra->name, sizeof(extra->name), "%s", options->name);
-  extra->free_arg = options->free_arg;
+  if (options.name != NULL)
+    snprintf(extra->name, sizeof(extra->name), "%s", options.name);
+  extra->free_arg = options.free_arg;
   return 0;
 }
 

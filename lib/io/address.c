@@ -8,6 +8,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "core/options.h"
 #include "io/stream.h"
 
 static int parse_port(const char* text, fluv__hostport_t* out) {
@@ -164,11 +165,14 @@ int fluv__set_keepalive(int fd, unsigned delay_s) {
   return err;
 }
 
-int fluv__tcp_options_check(const fluv_tcp_options_t* options) {
-  if (options->size != sizeof(*options) || options->backlog < 0 ||
-      options->send_buffer < 0 || options->recv_buffer < 0)
-    return FLUV_EINVAL;
-  return 0;
+int fluv__tcp_options_read(fluv_tcp_options_t* options,
+                           const fluv_tcp_options_t* given) {
+  int err = fluv__options_read(options, given, &fluv__tcp_options_sizes);
+
+  if (err == 0 && (options->backlog < 0 || options->send_buffer < 0 ||
+                   options->recv_buffer < 0))
+    err = FLUV_EINVAL;
+  return err;
 }
 
 int fluv__tcp_options_apply(int fd, const fluv_tcp_options_t* options) {

@@ -39,8 +39,10 @@ int fluv__address_format(const struct sockaddr_storage* address,
 /* The address of a socket's own end, or its peer's. */
 int fluv__address_of_fd(int fd, bool peer, char* buf, size_t size);
 
-/* Do options make sense? 0 or FLUV_EINVAL. */
-int fluv__tcp_options_check(const fluv_tcp_options_t* options);
+/* Copy what a caller gave, NULL for the defaults. 0, or FLUV_EINVAL if it makes
+ * no sense. */
+int fluv__tcp_options_read(fluv_tcp_options_t* options,
+                           const fluv_tcp_options_t* given);
 
 /* What options say of a connection's descriptor. 0 or an error. */
 int fluv__tcp_options_apply(int fd, const fluv_tcp_options_t* options);

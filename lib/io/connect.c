@@ -233,17 +233,15 @@ static const fluv__ops_t connect_ops = {
 };
 
 fluv_future_t* fluv_tcp_connect_loc(const char* address,
-                                    const fluv_tcp_options_t* options,
+                                    const fluv_tcp_options_t* given,
                                     fluv_stream_t** out_stream,
                                     const fluv_loc_t* loc) {
-  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+  fluv_tcp_options_t options;
   fluv__hostport_t hostport;
   connect_op_t* op;
   plan_t* plan;
 
-  if (options == NULL)
-    options = &defaults;
-  if (out_stream == NULL || fluv__tcp_options_check(options) < 0 ||
+  if (out_stream == NULL || fluv__tcp_options_read(&options, given) < 0 ||
       fluv__address_split(address, &hostport) < 0)
     return fluv__future_fail(FLUV_EINVAL, loc);
   plan = fluv__malloc(sizeof(*plan));
@@ -255,7 +253,7 @@ fluv_future_t* fluv_tcp_connect_loc(const char* address,
     fluv__free(plan);
     return fluv__future_enomem();
   }
-  *plan = (plan_t){ hostport, *options, NULL };
+  *plan = (plan_t){ hostport, options, NULL };
   op->base.flags = FLUV__NEEDS_RELEASE;
   op->out_stream = out_stream;
   op->plan = plan;

@@ -197,20 +197,18 @@ int fluv__listener_new(int fd,
 }
 
 int fluv_tcp_listen_loc(const char* address,
-                        const fluv_tcp_options_t* options,
+                        const fluv_tcp_options_t* given,
                         fluv_listener_t** out_listener,
                         const fluv_loc_t* loc) {
-  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+  fluv_tcp_options_t options;
   int fd;
 
-  if (options == NULL)
-    options = &defaults;
-  if (out_listener == NULL || fluv__tcp_options_check(options) < 0)
+  if (out_listener == NULL || fluv__tcp_options_read(&options, given) < 0)
     return FLUV_EINVAL;
   if (fluv__loop == NULL || fluv__loop->closing)
     return FLUV_ENOLOOP;
-  fd = fluv__listen(address, options);
-  return fd < 0 ? fd : fluv__listener_new(fd, options, out_listener, loc);
+  fd = fluv__listen(address, &options);
+  return fd < 0 ? fd : fluv__listener_new(fd, &options, out_listener, loc);
 }
 
 static void stop_polling(fluv_listener_t* listener) {

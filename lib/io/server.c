@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "core/options.h"
 #include "core/task.h"
 #include "io/address.h"
 #include "io/listener.h"
@@ -402,14 +403,13 @@ static int take_loops(fluv_server_t* server, fluv_runtime_t* runtime) {
 /* Copy what the caller said. 0 or an error. */
 static int apply_options(fluv_server_t* server,
                          const fluv_server_options_t* options) {
-  static const fluv_tcp_options_t defaults = FLUV_TCP_OPTIONS_INIT;
+  int err = fluv__tcp_options_read(&server->tcp, options->tcp);
 
-  server->tcp = options->tcp != NULL ? *options->tcp : defaults;
   server->hand_over = options->hand_over;
 #ifndef __linux__
   server->hand_over = true; /* SO_REUSEPORT may not spread */
 #endif
-  return fluv__tcp_options_check(&server->tcp);
+  return err;
 }
 
 static int start_all(fluv_server_t* server) {
@@ -427,17 +427,17 @@ static int start_all(fluv_server_t* server) {
 int fluv_tcp_serve_loc(const char* address,
                        fluv_connection_fn fn,
                        void* arg,
-                       const fluv_server_options_t* options,
+                       const fluv_server_options_t* given,
                        fluv_server_t** out_server,
                        const fluv_loc_t* loc) {
-  static const fluv_server_options_t defaults = FLUV_SERVER_OPTIONS_INIT;
+  fluv_server_options_t read;
+  const fluv_server_options_t* options = &read;
   fluv_server_t* server = NULL;
   unsigned count = 1;
   int err = 0;
 
-  if (options == NULL)
-    options = &defaults;
-  if (fn == NULL || out_server == NULL || options->size != sizeof(*options))
+  if (fn == NULL || out_server == NULL ||
+      fluv__options_read(&read, given, &fluv__server_options_sizes) != 0)
     return FLUV_EINVAL;
   if (options->runtime != NULL) {
     count = fluv_runtime_count_workers(options->runtime);

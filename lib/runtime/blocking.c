@@ -2,6 +2,7 @@
 /* Blocking work: jobs for the pool as futures of a loop. */
 #include <stdio.h>
 
+#include "core/options.h"
 #include "runtime/jobs.h"
 
 typedef struct blocking_op {
@@ -107,8 +108,7 @@ static fluv_future_t* refuse(int err,
                              void* arg,
                              const fluv_blocking_options_t* options,
                              const fluv_loc_t* loc) {
-  if (options != NULL && options->size == sizeof(*options) &&
-      options->free_arg != NULL)
+  if (options->free_arg != NULL)
     options->free_arg(arg);
   return err == FLUV_ENOMEM ? fluv__future_enomem()
                             : fluv__future_fail(err, loc);
@@ -125,27 +125,30 @@ static fluv__job_t* make_job(fluv_future_t* f,
   job->loop = f->loop;
   fluv__loop_ref(job->loop);
   job->future = f;
-  job->free_arg = options != NULL ? options->free_arg : NULL;
-  job->drop_result = options != NULL ? options->drop_result : NULL;
+  job->free_arg = options->free_arg;
+  job->drop_result = options->drop_result;
   job->loc = f->loc;
   job->dropped = job->abandoned = job->stranded = false;
   atomic_init(&job->cancelled, false);
   job->name[0] = '\0';
-  if (options != NULL && options->name != NULL)
+  if (options->name != NULL)
     snprintf(job->name, sizeof(job->name), "%s", options->name);
   return job;
 }
 
 fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
                                        void* arg,
-                                       const fluv_blocking_options_t* options,
+                                       const fluv_blocking_options_t* given,
                                        const fluv_loc_t* loc) {
+  fluv_blocking_options_t read;
+  const fluv_blocking_options_t* options = &read;
   fluv_loop_t* loop = fluv__loop;
   fluv_future_t* f;
   fluv__job_t* job;
   int err;
 
-  if (fn == NULL || (options != NULL && options->size != sizeof(*options)))
+  err = fluv__options_read(&read, given, &fluv__blocking_options_sizes);
+  if (fn == NULL || err != 0)
     return refuse(FLUV_EINVAL, arg, options, loc);
   f = fluv__future_new(&blocking_ops, sizeof(blocking_op_t), loc);
   if (f == NULL)

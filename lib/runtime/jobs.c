@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "core/options.h"
 #include "runtime/monitor.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -514,16 +515,18 @@ void fluv_blocking_set_limit(size_t most) {
 }
 
 int fluv_blocking_get_stats(fluv_blocking_stats_t* out_stats) {
-  if (out_stats == NULL || out_stats->size != sizeof(*out_stats))
+  fluv_blocking_stats_t stats = FLUV_BLOCKING_STATS_INIT;
+
+  if (out_stats == NULL)
     return FLUV_EINVAL;
   pthread_mutex_lock(&pool.lock);
-  out_stats->queued = pool.queued;
-  out_stats->most_queued = pool.most_queued;
-  out_stats->running = pool.running;
-  out_stats->abandoned = pool.abandoned;
-  out_stats->done = pool.done;
-  out_stats->pool_size = pool.open ? pool.threads : 0;
-  out_stats->slots = pool.open ? pool.slots : 0;
+  stats.queued = pool.queued;
+  stats.most_queued = pool.most_queued;
+  stats.running = pool.running;
+  stats.abandoned = pool.abandoned;
+  stats.done = pool.done;
+  stats.pool_size = pool.open ? pool.threads : 0;
+  stats.slots = pool.open ? pool.slots : 0;
   pthread_mutex_unlock(&pool.lock);
-  return 0;
+  return fluv__result_write(out_stats, &stats, &fluv__blocking_stats_sizes);
 }

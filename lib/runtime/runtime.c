@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/options.h"
+
 /* The runtime for who has none, made when it is first needed. */
 static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static fluv_runtime_t* default_runtime;
@@ -49,14 +51,14 @@ static unsigned count_workers(unsigned asked) {
 
 /* Copy the options; 0 or FLUV_EINVAL. */
 static int apply_options(fluv_runtime_t* rt,
-                         const fluv_runtime_options_t* options) {
-  static const fluv_loop_options_t loop_defaults = FLUV_LOOP_OPTIONS_INIT;
+                         const fluv_runtime_options_t* given) {
+  const fluv_runtime_options_t* options = &rt->options;
 
-  if (options->size != sizeof(*options))
-    return FLUV_EINVAL;
-  rt->options = *options;
-  rt->loop_options = options->loop != NULL ? *options->loop : loop_defaults;
-  if (rt->loop_options.size != sizeof(rt->loop_options))
+  if (fluv__options_read(&rt->options, given, &fluv__runtime_options_sizes) !=
+          0 ||
+      fluv__options_read(&rt->loop_options,
+                         options->loop,
+                         &fluv__loop_options_sizes) != 0)
     return FLUV_EINVAL;
   snprintf(rt->name,
            sizeof(rt->name),
@@ -88,7 +90,6 @@ void fluv__runtime_unref(fluv_runtime_t* rt) {
 
 int fluv_runtime_new(const fluv_runtime_options_t* options,
                      fluv_runtime_t** out_runtime) {
-  static const fluv_runtime_options_t defaults = FLUV_RUNTIME_OPTIONS_INIT;
   fluv_runtime_t* rt;
   unsigned i;
   int err;
@@ -103,7 +104,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
   pthread_mutex_init(&rt->lock, NULL);
   pthread_cond_init(&rt->changed, NULL);
   rt->forks = fluv__forks;
-  err = apply_options(rt, options != NULL ? options : &defaults);
+  err = apply_options(rt, options);
   if (err == 0)
     err = fluv_token_new(&rt->stop);
   if (err == 0) {
@@ -534,19 +535,16 @@ static void add_metrics(fluv__member_t* m, fluv_metrics_t* sum) {
 int fluv_runtime_get_metrics(fluv_runtime_t* rt,
                              int worker,
                              fluv_metrics_t* out_metrics) {
-  static const fluv_blocking_stats_t blocking = FLUV_BLOCKING_STATS_INIT;
+  fluv_metrics_t sum = FLUV_METRICS_INIT;
   unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
   if (worker < -1 || worker >= (int) rt->count || out_metrics == NULL)
     return FLUV_EINVAL;
-  memset(out_metrics, 0, sizeof(*out_metrics));
-  out_metrics->blocking = blocking;
-  (void) fluv_blocking_get_stats(&out_metrics->blocking);
   pthread_mutex_lock(&rt->lock);
   for (i = 0; i < seats; i++)
     if (worker == -1 || worker == (int) i)
-      add_metrics(&rt->member[i], out_metrics);
+      add_metrics(&rt->member[i], &sum);
   pthread_mutex_unlock(&rt->lock);
-  return 0;
+  return fluv__result_write(out_metrics, &sum, &fluv__metrics_sizes);
 }

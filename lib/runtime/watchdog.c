@@ -256,6 +256,7 @@ static void print(const fluv_stuck_t* stuck) {
 
 static void report(const fluv_loop_t* loop, uint64_t stuck_ns) {
   fluv_stuck_t stuck = {
+    .size = sizeof(stuck),
     .loop = loop,
     .stuck_ms = stuck_ns / NS_PER_MS,
     .task = capture.in_task ? capture.task : NULL,
