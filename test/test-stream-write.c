@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* More than a narrow wire and fluv's own 16 KiB hold together. */
@@ -29,6 +31,15 @@ static fluv_future_t* start_stuck_write(io_wire_t* wire, const char* bytes) {
   ck_assert_uint_gt(fluv_stream_get_bytes_written(wire->stream), 0);
   ck_assert_uint_lt(fluv_stream_get_bytes_written(wire->stream), MUCH);
   return write;
+}
+
+/* Stands in front of the C library's, and counts. */
+static int writev_calls;
+
+FLUV_EXTERN
+ssize_t writev(int fd, const struct iovec* pieces, int n) {
+  writev_calls++;
+  return syscall(SYS_writev, fd, pieces, n);
 }
 
 /* Writing. */
@@ -706,6 +717,83 @@ TEST_TASK(close_with_a_full_peer_ends) {
   return 0;
 }
 
+/* The kernel takes up to 1,024 at a time. */
+static int calls_for_pieces(size_t count, size_t len) {
+  fluv_buf_t* pieces = calloc(count, sizeof(*pieces));
+  char* bytes = io_pattern(count * len, 3);
+  io_wire_t wire;
+  size_t i;
+
+  ck_assert_ptr_nonnull(pieces);
+  for (i = 0; i < count; i++) {
+    pieces[i].base = bytes + i * len;
+    pieces[i].len = len;
+  }
+  io_wire_open(&wire);
+  writev_calls = 0;
+  ck_assert_err(fluv_await(fluv_writev_all(wire.stream, pieces, count)),
+                (int64_t) (count * len));
+  expect_pattern(&wire, count * len, 3);
+  io_wire_close(&wire);
+  free(pieces);
+  free(bytes);
+  return writev_calls;
+}
+
+TEST_TASK(pieces_are_written_by_as_few_calls_as_possible) {
+  ck_assert_int_eq(calls_for_pieces(2, 10), 1);
+  ck_assert_int_eq(calls_for_pieces(64, 10), 1);
+  ck_assert_int_eq(calls_for_pieces(1024, 3), 1);
+  ck_assert_int_eq(calls_for_pieces(5000, 3), 5);
+  return 0;
+}
+
+TEST_TASK(many_empty_pieces_are_passed_over) {
+  static fluv_buf_t pieces[3000];
+  io_wire_t wire;
+  char buf[2];
+  size_t i;
+
+  for (i = 0; i < 3000; i++)
+    pieces[i] = (fluv_buf_t){ NULL, 0 };
+  pieces[1500] = (fluv_buf_t){ "a", 1 };
+  pieces[2999] = (fluv_buf_t){ "b", 1 };
+  io_wire_open(&wire);
+  ck_assert_err(fluv_await(fluv_writev_all(wire.stream, pieces, 3000)), 2);
+  io_drain(wire.fd, buf, 2);
+  ck_assert_int_eq(memcmp(buf, "ab", 2), 0);
+  io_wire_close(&wire);
+  return 0;
+}
+
+/* Pieces of all sizes against a slow reader: writes end within a piece, at its
+ * end, and in fluv's own memory. */
+TEST_TASK(pieces_wait_for_a_slow_reader) {
+  enum {
+    PIECES = 900
+  };
+  static fluv_buf_t pieces[PIECES];
+  char* bytes = io_pattern((size_t) PIECES * PIECES, 5);
+  fluv_future_t* write;
+  io_wire_t wire;
+  size_t len = 0;
+  size_t i;
+
+  for (i = 0; i < PIECES; i++) {
+    pieces[i].base = bytes + len;
+    pieces[i].len = i * 7 % PIECES;
+    len += pieces[i].len;
+  }
+  io_wire_open_narrow(&wire);
+  write = fluv_writev_all(wire.stream, pieces, PIECES);
+  fluv_start(write);
+  expect_pattern(&wire, len, 5);
+  ck_assert_err(fluv_await(write), (int64_t) len);
+  io_wire_close(&wire);
+  free(bytes);
+  return 0;
+}
+
 static Suite* stream_write_suite(void) {
   Suite* s = suite_create("stream-write");
   TCase* tc;
@@ -720,7 +808,10 @@ static Suite* stream_write_suite(void) {
       writev_joins_small_pieces,
       writev_waits_between_large_pieces,
       writev_passes_over_empty_pieces,
-      writev_takes_an_empty_piece_without_memory);
+      writev_takes_an_empty_piece_without_memory,
+      pieces_are_written_by_as_few_calls_as_possible,
+      many_empty_pieces_are_passed_over,
+      pieces_wait_for_a_slow_reader);
   ADD(tc,
       try_write_takes_what_fits,
       second_writer_is_busy,

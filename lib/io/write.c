@@ -8,14 +8,15 @@
  * freed, at any time. While libuv has the bounce, nothing else is written, so
  * that bytes keep their order.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "io/stream.h"
 
-/* Pieces of one system call. libuv allocates for more, and loses track of the
- * request if that fails. */
+/* Pieces that are copied for one system call because the first of them was
+ * written in part: 1 KiB of the stack. After that they go as they are. */
 enum {
-  MAX_PIECES = 4
+  MAX_PIECES = 64
 };
 
 typedef struct write_op {
@@ -38,21 +39,34 @@ static void write_end(fluv_stream_t* stream, int64_t result) {
   fluv__complete(f, result);
 }
 
-/* The next pieces, from where the write is. Returns how many. */
-static unsigned next_pieces(const write_op_t* op, uv_buf_t* out) {
-  size_t offset = op->offset;
-  size_t i;
-  unsigned n = 0;
+/* A piece is what libuv takes, so that they need not be copied. */
+_Static_assert(sizeof(fluv_buf_t) == sizeof(uv_buf_t) &&
+                   offsetof(fluv_buf_t, base) == offsetof(uv_buf_t, base) &&
+                   offsetof(fluv_buf_t, len) == offsetof(uv_buf_t, len),
+               "fluv_buf_t is laid out as uv_buf_t");
 
-  for (i = op->index; i < op->count && n < MAX_PIECES; i++) {
-    if (op->bufs[i].len > offset) {
-      out[n].base = (char*) (uintptr_t) op->bufs[i].base + offset;
-      out[n].len = op->bufs[i].len - offset;
-      n++;
-    }
-    offset = 0;
+/* The next pieces, from where the write is, if need be in `copy`. Returns how
+ * many. libuv cuts them to what one call can take; uv_try_write() allocates
+ * nothing, however many there are, which uv_write() does beyond four. */
+static unsigned next_pieces(const write_op_t* op,
+                            uv_buf_t copy[MAX_PIECES],
+                            const uv_buf_t** out) {
+  const fluv_buf_t* bufs = op->bufs + op->index;
+  size_t n = op->count - op->index;
+
+  if (n > UINT_MAX)
+    n = UINT_MAX;
+  if (op->offset == 0) {
+    *out = (const uv_buf_t*) bufs;
+    return (unsigned) n;
   }
-  return n;
+  if (n > MAX_PIECES)
+    n = MAX_PIECES;
+  memcpy(copy, bufs, n * sizeof(*copy));
+  copy[0].base += op->offset;
+  copy[0].len -= op->offset;
+  *out = copy;
+  return (unsigned) n;
 }
 
 static void advance(write_op_t* op, size_t n) {
@@ -78,28 +92,37 @@ static void on_write(uv_write_t* req, int status) {
     write_on((write_op_t*) stream->writer);
 }
 
+/* Copy the next bytes to memory of our own. Returns how many. */
+static size_t fill_bounce(const write_op_t* op, char* data) {
+  size_t offset = op->offset;
+  size_t len = 0;
+  size_t i;
+
+  for (i = op->index; i < op->count && len < FLUV__BOUNCE_SIZE; i++) {
+    size_t part = op->bufs[i].len - offset;
+
+    if (part > FLUV__BOUNCE_SIZE - len)
+      part = FLUV__BOUNCE_SIZE - len;
+    if (part > 0)
+      memcpy(data + len, (const char*) op->bufs[i].base + offset, part);
+    len += part;
+    offset = 0;
+  }
+  return len;
+}
+
 /* Hand some of the rest to libuv, from memory of our own. */
 static int bounce(write_op_t* op) {
   fluv_stream_t* stream = op->stream;
-  uv_buf_t pieces[MAX_PIECES];
-  unsigned n = next_pieces(op, pieces);
   uv_buf_t whole;
-  size_t len = 0;
-  unsigned i;
+  size_t len;
   int err;
 
   if (stream->bounce == NULL)
     stream->bounce = fluv__malloc(sizeof(*stream->bounce));
   if (stream->bounce == NULL)
     return FLUV_ENOMEM;
-  for (i = 0; i < n; i++) {
-    size_t part = pieces[i].len;
-
-    if (part > FLUV__BOUNCE_SIZE - len)
-      part = FLUV__BOUNCE_SIZE - len;
-    memcpy(stream->bounce->data + len, pieces[i].base, part);
-    len += part;
-  }
+  len = fill_bounce(op, stream->bounce->data);
   whole = uv_buf_init(stream->bounce->data, (unsigned) len);
   stream->bounce->req.data = stream;
   err = uv_write(&stream->bounce->req, &stream->uv.stream, &whole, 1, on_write);
@@ -113,7 +136,7 @@ static int bounce(write_op_t* op) {
 /* Write what can be written now, and see to it that the rest follows. */
 static void write_on(write_op_t* op) {
   fluv_stream_t* stream = op->stream;
-  uv_buf_t pieces[MAX_PIECES];
+  uv_buf_t copy[MAX_PIECES];
   int n = 0;
 
   while (n >= 0 && !stream->bouncing) {
@@ -123,7 +146,8 @@ static void write_on(write_op_t* op) {
       write_end(stream, (int64_t) op->total);
       return;
     } else {
-      unsigned count = next_pieces(op, pieces);
+      const uv_buf_t* pieces;
+      unsigned count = next_pieces(op, copy, &pieces);
 
       n = uv_try_write(&stream->uv.stream, pieces, count);
       if (n >= 0)
