@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,6 +31,38 @@ int accept4(int fd, struct sockaddr* address, socklen_t* size, int flags) {
     return -1;
   }
   return (int) syscall(SYS_accept4, fd, address, size, flags);
+}
+
+/* In front of the C library's, too: adds an error to the next event. */
+static bool poll_fails;
+
+static int add_error(struct epoll_event* events, int n) {
+  if (n > 0 && poll_fails) {
+    poll_fails = false;
+    events[0].events |= EPOLLERR;
+  }
+  return n;
+}
+
+FLUV_EXTERN
+int epoll_pwait(int epfd,
+                struct epoll_event* events,
+                int size,
+                int timeout,
+                const sigset_t* mask) {
+  return add_error(events,
+                   (int) syscall(SYS_epoll_pwait,
+                                 epfd,
+                                 events,
+                                 size,
+                                 timeout,
+                                 mask,
+                                 _NSIG / 8));
+}
+
+FLUV_EXTERN
+int epoll_wait(int epfd, struct epoll_event* events, int size, int timeout) {
+  return epoll_pwait(epfd, events, size, timeout, NULL);
 }
 
 /* Accepting. */
@@ -133,6 +166,95 @@ TEST_TASK(accept_goes_on_after_a_signal) {
 
   accept_failures = 1;
   accept_errno = EINTR;
+  ck_assert_err(fluv_await(fluv_accept(listener, &stream)), 0);
+  ck_assert_err(fluv_await(fluv_close(stream)), 0);
+  close(fd);
+  io_listener_close(listener);
+  return 0;
+}
+
+/* Those of accept(2), of other systems, and of those to come. */
+static const int passing[] = { ENONET,     ETIMEDOUT, EIO,    EPROTO,
+                               EOPNOTSUPP, ESTALE,    EFAULT, ENETDOWN,
+                               EMFILE,     ENFILE,    ENOMEM, ENOBUFS };
+
+static int64_t accept_after_failures(fluv_listener_t* listener, int error) {
+  fluv_stream_t* stream = NULL;
+  fluv_future_t* accepted = fluv_accept(listener, &stream);
+  int fd = io_connect(listener);
+  int64_t err;
+
+  accept_failures = 40;
+  accept_errno = error;
+  fluv_start(accepted);
+  ck_assert_err(fluv_await(fluv_clock_advance(1)), 0);
+  ck_assert_msg(!fluv_future_is_done(accepted), "%s", strerror(error));
+  ck_assert_err(fluv_await(fluv_clock_advance(50000)), 0);
+  err = fluv_await(accepted);
+  if (err == 0)
+    ck_assert_err(fluv_await(fluv_close(stream)), 0);
+  close(fd);
+  return err;
+}
+
+TEST_TASK(accept_goes_on_after_any_error_that_may_pass) {
+  fluv_listener_t* listener = io_listen();
+  size_t i;
+
+  for (i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+    ck_assert_msg(accept_after_failures(listener, passing[i]) == 0,
+                  "after %s",
+                  strerror(passing[i]));
+  io_listener_close(listener);
+  return 0;
+}
+
+TEST_TASK(accept_ends_when_its_descriptor_is_of_no_use) {
+  static const int lasting[] = { EBADF, ENOTSOCK, EINVAL };
+  fluv_listener_t* listener = io_listen();
+  fluv_stream_t* stream = NULL;
+  int fd = io_connect(listener);
+  int i;
+
+  for (i = 0; i < 3; i++) {
+    accept_failures = 1;
+    accept_errno = lasting[i];
+    ck_assert_err(fluv_await(fluv_accept(listener, &stream)), -lasting[i]);
+    ck_assert_ptr_null(stream);
+  }
+  close(fd);
+  io_listener_close(listener);
+  return 0;
+}
+
+/* libuv ends the watching then, and says so once. */
+TEST_TASK(accept_goes_on_after_the_watching_has_failed) {
+  fluv_listener_t* listener = io_listen();
+  fluv_stream_t* stream = NULL;
+  fluv_future_t* accepted = fluv_accept(listener, &stream);
+  int fd;
+
+  fluv_start(accepted);
+  io_turns(2);
+  poll_fails = true;
+  fd = io_connect(listener);
+  io_turns(3);
+  ck_assert(!poll_fails);
+  ck_assert_err(fluv_await(fluv_clock_advance(10)), 0);
+  ck_assert_err(fluv_await(accepted), 0);
+  ck_assert_err(fluv_await(fluv_close(stream)), 0);
+  close(fd);
+
+  /* And when nobody waits. */
+  accepted = fluv_accept(listener, &stream);
+  fluv_start(accepted);
+  io_turns(2);
+  fluv_cancel(accepted);
+  ck_assert_err(fluv_await(accepted), FLUV_ECANCELED);
+  poll_fails = true;
+  fd = io_connect(listener);
+  io_turns(3);
+  ck_assert(!poll_fails);
   ck_assert_err(fluv_await(fluv_accept(listener, &stream)), 0);
   ck_assert_err(fluv_await(fluv_close(stream)), 0);
   close(fd);
@@ -265,6 +387,56 @@ TEST_TASK(accept_without_descriptors_does_not_spin) {
   io_listener_close(listener);
   return 0;
 }
+
+/* Each connection meets a lack of descriptors first. */
+static void accept_in_shortage(fluv_listener_t* listener, int connections) {
+  while (connections-- > 0) {
+    fluv_stream_t* stream = NULL;
+    fluv_future_t* accepted = fluv_accept(listener, &stream);
+    int fd = io_connect(listener);
+
+    accept_failures = 1;
+    accept_errno = EMFILE;
+    fluv_start(accepted);
+    ck_assert_err(fluv_await(fluv_clock_advance(10)), 0);
+    ck_assert_err(fluv_await(accepted), 0);
+    ck_assert_err(fluv_await(fluv_close(stream)), 0);
+    close(fd);
+  }
+}
+
+static int64_t have_two_shortages(void* arg) {
+  fluv_listener_t* listener = io_listen();
+
+  (void) arg;
+  accept_in_shortage(listener, 100);
+  fluv_await(fluv_clock_advance(60000));
+  accept_in_shortage(listener, 100);
+  io_listener_close(listener);
+  return 0;
+}
+
+static void run_two_shortages(void* arg) {
+  test_setup_paused();
+  (void) test_run(have_two_shortages, arg);
+  (void) fluv_loop_close();
+}
+
+START_TEST(shortage_is_reported_once) {
+  int status = -1;
+  char* text = test_stderr_of(run_two_shortages, NULL, &status);
+  const char* at = text;
+  int count = 0;
+
+  ck_assert_msg(status == 0, "status %#x: %s", (unsigned) status, text);
+  while ((at = strstr(at, "accept: ")) != NULL) {
+    count++;
+    at++;
+  }
+  ck_assert_msg(count == 2, "%d reports: %s", count, text);
+  free(text);
+}
+END_TEST
 
 TEST_TASK(accept_without_descriptors_can_be_cancelled) {
   fluv_listener_t* listener = io_listen();
@@ -677,6 +849,9 @@ static Suite* accept_suite(void) {
   ADD(tc,
       accept_without_descriptors_tries_again,
       accept_without_descriptors_does_not_spin,
+      accept_goes_on_after_any_error_that_may_pass,
+      accept_ends_when_its_descriptor_is_of_no_use,
+      accept_goes_on_after_the_watching_has_failed,
       accept_without_descriptors_can_be_cancelled,
       listener_without_descriptors_can_be_closed,
       cancelled_accept_leaves_the_connection,
@@ -684,6 +859,9 @@ static Suite* accept_suite(void) {
       accept_cancelled_at_any_time_loses_nothing,
       timed_out_accept_leaves_the_connection,
       cancelled_task_leaves_its_accept);
+
+  tc = test_case(s, "errors", NULL, NULL);
+  ADD(tc, shortage_is_reported_once);
 
   tc = test_case(s, "close", test_setup, test_teardown);
   ADD(tc,

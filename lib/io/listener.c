@@ -10,8 +10,9 @@
  * watching, unless something was accepted in this very iteration: then the
  * accepting task is about to come back.
  *
- * When descriptors or memory run out, watching stops and a timer tries again,
- * after 10 ms and then twice as long each time, up to a second.
+ * When descriptors or memory run out, or accept(2) fails in any other way that
+ * may pass, watching stops and a timer tries again, after 10 ms and then twice
+ * as long each time, up to a second.
  */
 #define _GNU_SOURCE
 #include "io/listener.h"
@@ -31,7 +32,11 @@ enum {
   MAX_BACKOFF_MS = 1000,
   /* Connections in a row that are gone or forbidden before it is taken for a
    * lasting state. */
-  MAX_TRIES = 16
+  MAX_TRIES = 16,
+  /* Failures that follow each other within this time are one shortage, which is
+   * reported once: under load a descriptor that is freed lets one connection in
+   * and leaves the next one out. */
+  SHORTAGE_GAP_MS = 10000
 };
 
 struct fluv_listener {
@@ -49,6 +54,8 @@ struct fluv_listener {
   fluv_future_t* closer;
   fluv__timer_t backoff;
   unsigned backoff_ms;
+  bool warned;          /* of the shortage that is on */
+  uint64_t shortage_ns; /* when it is over, unless accept fails again */
   fluv_tcp_options_t options;
 };
 
@@ -111,9 +118,8 @@ static int apply_listen_options(int fd,
   return err;
 }
 
-static int listen_on(const struct sockaddr_storage* address,
-                     const fluv_tcp_options_t* options) {
-  int backlog = options->backlog != 0 ? options->backlog : DEFAULT_BACKLOG;
+static int bind_on(const struct sockaddr_storage* address,
+                   const fluv_tcp_options_t* options) {
   int fd = open_socket(address->ss_family);
   int err;
 
@@ -121,9 +127,8 @@ static int listen_on(const struct sockaddr_storage* address,
     return fd;
   err = apply_listen_options(fd, address->ss_family, options);
   if (err == 0 &&
-      (bind(fd, (const struct sockaddr*) address, fluv__address_len(address)) !=
-           0 ||
-       listen(fd, backlog) != 0))
+      bind(fd, (const struct sockaddr*) address, fluv__address_len(address)) !=
+          0)
     err = uv_translate_sys_error(errno);
   if (err == 0)
     return fd;
@@ -131,7 +136,7 @@ static int listen_on(const struct sockaddr_storage* address,
   return err;
 }
 
-int fluv__listen(const char* text, const fluv_tcp_options_t* options) {
+int fluv__bind(const char* text, const fluv_tcp_options_t* options) {
   struct sockaddr_storage address;
   fluv__hostport_t hostport;
   int err = fluv__address_split(text, &hostport);
@@ -140,13 +145,19 @@ int fluv__listen(const char* text, const fluv_tcp_options_t* options) {
     err = fluv__address_parse(&hostport, AF_INET6, &address);
   if (err < 0)
     return err;
-  err = listen_on(&address, options);
+  err = bind_on(&address, options);
   /* Every address, on a machine without IPv6. */
   if (err == UV_EAFNOSUPPORT && hostport.host[0] == '\0' &&
       !options->ipv6_only &&
       fluv__address_parse(&hostport, AF_INET, &address) == 0)
-    err = listen_on(&address, options);
+    err = bind_on(&address, options);
   return err;
+}
+
+int fluv__listen(int fd, const fluv_tcp_options_t* options) {
+  int backlog = options->backlog != 0 ? options->backlog : DEFAULT_BACKLOG;
+
+  return listen(fd, backlog) != 0 ? uv_translate_sys_error(errno) : 0;
 }
 
 static void abandon(fluv__handle_t* handle);
@@ -201,14 +212,22 @@ int fluv_tcp_listen_loc(const char* address,
                         fluv_listener_t** out_listener,
                         const fluv_loc_t* loc) {
   fluv_tcp_options_t options;
+  int err;
   int fd;
 
   if (out_listener == NULL || fluv__tcp_options_read(&options, given) < 0)
     return FLUV_EINVAL;
   if (fluv__loop == NULL || fluv__loop->closing)
     return FLUV_ENOLOOP;
-  fd = fluv__listen(address, &options);
-  return fd < 0 ? fd : fluv__listener_new(fd, &options, out_listener, loc);
+  fd = fluv__bind(address, &options);
+  if (fd < 0)
+    return fd;
+  err = fluv__listen(fd, &options);
+  if (err < 0) {
+    close(fd);
+    return err;
+  }
+  return fluv__listener_new(fd, &options, out_listener, loc);
 }
 
 static void stop_polling(fluv_listener_t* listener) {
@@ -247,9 +266,11 @@ static bool is_transient(int err) {
   }
 }
 
-static bool is_resource_exhausted(int err) {
-  return err == UV_EMFILE || err == UV_ENFILE || err == UV_ENOBUFS ||
-         err == UV_ENOMEM;
+/* What no later call can change: the descriptor is of no use. Everything else
+ * may pass. A listener that gives up for an error that nobody has listed is
+ * deaf for ever, one that tries again once a second costs nothing. */
+static bool is_lasting(int err) {
+  return err == UV_EBADF || err == UV_ENOTSOCK || err == UV_EINVAL;
 }
 
 /* Take a connection for an operation: 0, FLUV_EAGAIN, or what went wrong. The
@@ -291,10 +312,18 @@ static int start_polling(fluv_listener_t* listener) {
   return err;
 }
 
-static void back_off(fluv_listener_t* listener, int err) {
-  if (listener->backoff_ms == FIRST_BACKOFF_MS)
+static void report_shortage(fluv_listener_t* listener, int err) {
+  uint64_t now = fluv__timers_now(&listener->loop->timers);
+
+  if (!listener->warned || now >= listener->shortage_ns)
     fluv__warn("accept: %s; connections wait in the backlog",
                fluv_strerror(err));
+  listener->warned = true;
+  listener->shortage_ns = now + SHORTAGE_GAP_MS * 1000000ULL;
+}
+
+static void back_off(fluv_listener_t* listener, int err) {
+  report_shortage(listener, err);
   stop_polling(listener);
   fluv__timer_after(listener->loop, &listener->backoff, listener->backoff_ms);
   if (listener->backoff_ms < MAX_BACKOFF_MS)
@@ -306,17 +335,16 @@ static void back_off(fluv_listener_t* listener, int err) {
 /* Somebody waits and there may be a connection. */
 static void try_accept(fluv_listener_t* listener) {
   int err = take_connection(listener, (accept_op_t*) listener->acceptor);
-  bool waits = false;
 
-  if (is_resource_exhausted(err) || is_transient(err)) {
-    back_off(listener, err);
-    waits = true;
-  } else if (err == FLUV_EAGAIN) {
+  if (err == FLUV_EAGAIN) {
     err = start_polling(listener);
-    waits = err == 0;
+    if (err == 0)
+      return;
   }
-  if (!waits)
+  if (err == 0 || is_lasting(err))
     accept_end(listener, err);
+  else
+    back_off(listener, err);
 }
 
 static void backoff_fire(fluv__timer_t* timer) {
@@ -326,8 +354,15 @@ static void backoff_fire(fluv__timer_t* timer) {
 static void on_poll(uv_poll_t* handle, int status, int events) {
   fluv_listener_t* listener = fluv__container_of(handle, fluv_listener_t, poll);
 
-  (void) status;
   (void) events;
+  if (fluv__unlikely(status < 0)) {
+    /* libuv has stopped the watching. The timer finds out what is wrong: accept
+     * says so, or the watching starts again. */
+    listener->polling = false;
+    if (listener->acceptor != NULL)
+      back_off(listener, status);
+    return;
+  }
   if (listener->acceptor != NULL)
     try_accept(listener);
   else if (listener->accept_turn != listener->loop->turn)
@@ -430,8 +465,10 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
     return fluv_ready_loc(0, loc);
   check_loop(listener, "listener close", loc);
   if (listener->closed) {
-    if (listener->abandoned)
+    if (listener->abandoned) {
+      listener->abandoned = false; /* the user has one reference to give back */
       listener_unref(listener);
+    }
     return fluv_ready_loc(0, loc);
   }
   closer = fluv__closer_new(loc);

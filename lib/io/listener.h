@@ -5,8 +5,11 @@
 
 #include <fluv.h>
 
-/* Any thread: a socket that listens, or an error. */
-int fluv__listen(const char* address, const fluv_tcp_options_t* options);
+/* Any thread: a socket that is bound and does not listen yet, or an error. */
+int fluv__bind(const char* address, const fluv_tcp_options_t* options);
+
+/* Any thread: let it listen. 0 or an error. */
+int fluv__listen(int fd, const fluv_tcp_options_t* options);
 
 /* Make a listener of this thread's loop from it. The descriptor is taken over,
  * also when this fails. */

@@ -252,8 +252,10 @@ fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
     return fluv_ready_loc(0, loc);
   fluv__stream_check(stream, "close", loc);
   if (stream->closed) {
-    if (stream->abandoned)
+    if (stream->abandoned) {
+      stream->abandoned = false; /* the user has one reference to give back */
       fluv__stream_unref(stream);
+    }
     return fluv_ready_loc(0, loc);
   }
   closer = fluv__closer_new(loc);
