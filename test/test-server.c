@@ -8,8 +8,21 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Stands in front of the C library's; told of each socket that listens. */
+static void (*on_listen)(int fd);
+
+FLUV_EXTERN
+int listen(int fd, int backlog) {
+  int err = (int) syscall(SYS_listen, fd, backlog);
+
+  if (err == 0 && on_listen != NULL)
+    on_listen(fd);
+  return err;
+}
 
 static atomic_int ended;
 
@@ -449,6 +462,184 @@ START_TEST(close_does_not_wait_for_what_a_worker_left_behind) {
 }
 END_TEST
 
+/* It waits for a byte, whatever its worker wants, until the loop takes the
+ * stream away, and then closes it like anybody else. */
+static int64_t stay_and_close(fluv_stream_t* peer, void* arg) {
+  char byte;
+
+  (void) arg;
+  fluv_shield_begin(3600000);
+  fluv_await(fluv_read(peer, &byte, 1));
+  fluv_await(fluv_close(peer));
+  fluv_shield_end();
+  atomic_fetch_add(&ended, 1);
+  return 0;
+}
+
+START_TEST(connection_that_is_left_behind_may_close_its_stream) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_loop_options_t loop_options = FLUV_LOOP_OPTIONS_INIT;
+  fluv_runtime_t* rt;
+  fluv_server_t* server;
+  int fd;
+
+  loop_options.shutdown_ms = 10;
+  options.workers = 1;
+  options.loop = &loop_options;
+  ck_assert_err(fluv_runtime_new(&options, &rt), 0);
+  server = serve(stay_and_close, NULL, rt, false);
+  fd = connect_to(server);
+  while (fluv_server_count_connections(server, -1) == 0)
+    continue;
+  ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
+  ck_assert_int_ge(test_run(close_task, server), 0);
+  io_recv_eof(fd);
+  close(fd);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+/* Clients that connect as soon as anything listens. */
+static int eager[16];
+static int eager_count;
+
+static void connect_eagerly(int listener) {
+  struct sockaddr_in to;
+  socklen_t size = sizeof(to);
+  struct timeval patience = { 30, 0 };
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+  ck_assert_int_eq(
+      setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+      0);
+  ck_assert_int_eq(getsockname(listener, (struct sockaddr*) &to, &size), 0);
+  ck_assert_int_eq(connect(fd, (struct sockaddr*) &to, size), 0);
+  ck_assert_int_lt(eager_count, 16);
+  eager[eager_count++] = fd;
+}
+
+START_TEST(nobody_who_connects_early_is_reset) {
+  fluv_runtime_t* rt = make_runtime(_i);
+  fluv_server_t* server;
+  char byte;
+  int i;
+
+  on_listen = connect_eagerly;
+  server = serve(echo, NULL, rt, ways[_i].hand_over);
+  on_listen = NULL;
+  ck_assert_int_ge(eager_count, 1);
+  for (i = 0; i < eager_count; i++) {
+    io_send(eager[i], "x", 1);
+    io_recv(eager[i], &byte, 1);
+    close(eager[i]);
+  }
+  ck_assert_err(test_run(close_task, server), 0);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+/* The allocator of a worker that cannot begin to serve. */
+static __thread long fail_in; /* allocations of this thread until one fails */
+static fluv_loop_t* other_loop;
+static atomic_bool turned;
+
+static void on_turn(void* arg) {
+  (void) arg;
+  atomic_store(&turned, true);
+}
+
+/* What the other worker has begun to do is done. */
+static void let_other_worker_turn(void) {
+  int i;
+
+  for (i = 0; i < 10; i++) {
+    atomic_store(&turned, false);
+    ck_assert_err(fluv_post(other_loop, on_turn, NULL), 0);
+    while (!atomic_load(&turned))
+      continue;
+  }
+}
+
+static void* failing_malloc(size_t size) {
+  if (fail_in > 0 && --fail_in == 0) {
+    if (eager_count > 0)
+      let_other_worker_turn();
+    return NULL;
+  }
+  return malloc(size);
+}
+
+static int64_t must_not_run(fluv_stream_t* peer, void* arg) {
+  (void) peer;
+  *(bool*) arg = true;
+  return 0;
+}
+
+/* On the second worker: each of its allocations fails once. */
+static int64_t fail_to_serve(void* arg) {
+  fluv_server_options_t options = FLUV_SERVER_OPTIONS_INIT;
+  fluv_server_t* const untouched = arg;
+  bool late = false; /* has it failed when something did listen? */
+  long n;
+
+  options.runtime = fluv_runtime_current();
+  other_loop = fluv_runtime_get_loop(options.runtime, 0);
+  for (n = 1;; n++) {
+    fluv_server_t* server = untouched;
+    bool has_run = false;
+    int64_t err;
+    char byte;
+
+    eager_count = 0;
+    on_listen = connect_eagerly;
+    fail_in = n;
+    err = fluv_tcp_serve("127.0.0.1:0",
+                         must_not_run,
+                         &has_run,
+                         &options,
+                         &server);
+    on_listen = NULL;
+    if (fail_in > 0 || err == 0) {
+      fail_in = 0;
+      ck_assert_err(err, 0);
+      while (eager_count > 0)
+        close(eager[--eager_count]);
+      ck_assert_int_ge(fluv_await(fluv_server_close(server, 0)), 0);
+      break;
+    }
+    ck_assert_err(err, FLUV_ENOMEM);
+    ck_assert_ptr_eq(server, untouched);
+    while (eager_count > 0) {
+      late = true;
+      ck_assert_int_le(recv(eager[--eager_count], &byte, 1, 0), 0);
+      close(eager[eager_count]);
+    }
+    let_other_worker_turn();
+    ck_assert(!has_run);
+  }
+  ck_assert(late);
+  return 0;
+}
+
+START_TEST(serve_that_fails_begins_no_connection) {
+  fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
+  fluv_remote_t* remote;
+  fluv_runtime_t* rt;
+
+  ck_assert_err(fluv_set_allocator(failing_malloc, realloc, free), 0);
+  options.workers = 2;
+  ck_assert_err(fluv_runtime_new(&options, &rt), 0);
+  ck_assert_err(fluv_runtime_start(rt), 0);
+  ck_assert_err(fluv_spawn_remote(fluv_runtime_get_loop(rt, 1),
+                                  fail_to_serve,
+                                  &options,
+                                  &remote),
+                0);
+  ck_assert_err(fluv_wait(remote, FLUV_FOREVER), 0);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
 static void serve_and_close(void* arg) {
   fluv_server_t* server;
 
@@ -653,11 +844,13 @@ static Suite* server_suite(void) {
   tc = test_case(s, "runtimes", setup, test_teardown);
   tcase_add_loop_test(tc, all_workers_serve, 0, all);
   tcase_add_loop_test(tc, runtime_may_end_before_the_server, 0, all);
+  tcase_add_loop_test(tc, nobody_who_connects_early_is_reset, 0, all);
   tcase_add_loop_test(tc, close_races_with_connections, 0, all);
   tcase_add_loop_test(tc, close_ends_while_clients_keep_coming, 0, all);
   ADD(tc,
       handed_over_connections_are_spread_evenly,
       close_does_not_wait_for_what_a_worker_left_behind,
+      connection_that_is_left_behind_may_close_its_stream,
       plain_thread_may_serve_and_close,
       port_of_another_server_is_taken,
       runtime_that_is_shut_down_serves_nobody);
@@ -671,6 +864,7 @@ static Suite* server_suite(void) {
 
   tc = test_case(s, "plain", NULL, NULL);
   ADD(tc,
+      serve_that_fails_begins_no_connection,
       second_interrupt_ends_the_process,
       serving_survives_a_lack_of_memory,
       signals_survive_a_lack_of_memory);

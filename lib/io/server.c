@@ -50,6 +50,8 @@ struct fluv_server {
   fluv_tcp_options_t tcp;
   bool hand_over;
   _Atomic(uint64_t) grace_ms; /* as long as the server is not closed: 0 */
+  fluv_token_t* decided;      /* cancelled: fluv_tcp_serve() ends, and */
+  bool failed;                /* this says how; written before */
   fluv_token_t* closing;      /* accept no more */
   fluv_tracker_t* running;
   fluv__atomic_size_t cancelled;
@@ -76,6 +78,7 @@ static void server_destroy(fluv_server_t* server) {
     fluv_notify_free(server->seat[i].empty);
     fluv_loop_unref(server->seat[i].loop);
   }
+  fluv_token_free(server->decided);
   fluv_token_free(server->closing);
   fluv_tracker_free(server->running);
   fluv__free(server);
@@ -202,6 +205,12 @@ static void place(seat_t* self, fluv_stream_t* peer) {
   fluv__handoff_run(&c->handoff, self->loop);
 }
 
+/* Let time pass, so that memory may be freed. */
+static int64_t pause_for_memory(void) {
+  (void) fluv_await(fluv_sleep(SHORTAGE_MS));
+  return fluv_yield(); /* also when there was no memory to sleep */
+}
+
 /* Accept until the server is closed, or something is wrong. */
 static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
   const fluv_server_t* server = self->server;
@@ -214,8 +223,7 @@ static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
     err = fluv_await(fluv_run_until_cancelled(server->closing,
                                               fluv_accept(listener, &peer)));
     if (err == FLUV_ENOMEM) {
-      fluv_await(fluv_sleep(SHORTAGE_MS));
-      err = fluv_yield(); /* also when there was no memory to sleep */
+      err = pause_for_memory();
       if (err == 0)
         continue;
     }
@@ -245,12 +253,28 @@ static void cancel_connections(seat_t* seat) {
   }
 }
 
+/* Until all seats have been started. False: one could not be, or the worker
+ * ends. No connection is begun before, for fluv_tcp_serve() may still fail, and
+ * the caller's function and argument then are no more. */
+static bool wait_for_start(const fluv_server_t* server) {
+  int64_t err;
+
+  do
+    err = fluv_await(fluv_token_cancelled(server->decided));
+  while (err == FLUV_ENOMEM && pause_for_memory() == 0);
+  return err == 0 && !server->failed;
+}
+
 static int64_t seat_main(void* arg) {
   seat_t* seat = arg;
   fluv_server_t* server = seat->server;
   fluv_listener_t* listener;
   int64_t err = 0;
 
+  if (!wait_for_start(server)) {
+    seat_main_ended(seat);
+    return 0;
+  }
   if (seat->fd >= 0) {
     err = fluv__listener_new(seat->fd, &server->tcp, &listener, server->loc);
     seat->fd = -1;
@@ -317,44 +341,49 @@ static int start_seat(seat_t* seat) {
   return err;
 }
 
-static int listen_again(fluv_server_t* server, seat_t* seat) {
-  seat->fd = fluv__listen(server->address, &server->tcp);
-  return seat->fd < 0 ? seat->fd : 0;
+static int bind_seat(fluv_server_t* server, unsigned i, const char* address) {
+  int fd = fluv__bind(address, &server->tcp);
+
+  server->seat[i].fd = fd;
+  return fd < 0 ? fd : 0;
 }
 
-/* Is the port taken, by one who shares it as we would? */
-static int probe(const char* address, const fluv_tcp_options_t* tcp) {
-  int fd;
-
-  if (tcp->reuse_port)
-    return 0;
-  fd = fluv__listen(address, tcp);
-  if (fd < 0)
-    return fd;
-  close(fd);
-  return 0;
-}
-
-/* Open a socket for each seat that accepts. */
-static int open_all(fluv_server_t* server, const char* address) {
+/* Bind a socket for each seat that accepts. All of them before one listens, so
+ * that what fails here resets nobody. */
+static int bind_all(fluv_server_t* server, const char* address) {
+  bool shared = server->tcp.reuse_port;
+  int err = bind_seat(server, 0, address);
   unsigned i;
-  int err = 0;
 
-  if (server->count > 1 && !server->hand_over) {
-    err = probe(address, &server->tcp);
-    server->tcp.reuse_port = true;
-  }
-  if (err == 0) {
-    server->seat[0].fd = fluv__listen(address, &server->tcp);
-    err = server->seat[0].fd < 0 ? server->seat[0].fd : 0;
-  }
   if (err == 0)
     err = fluv__address_of_fd(server->seat[0].fd,
                               false,
                               server->address,
                               sizeof(server->address));
+  server->tcp.reuse_port = true; /* by the others of this server */
   for (i = 1; err == 0 && !server->hand_over && i < server->count; i++)
-    err = listen_again(server, &server->seat[i]);
+    err = bind_seat(server, i, server->address);
+  server->tcp.reuse_port = shared;
+  return err;
+}
+
+/* The first socket listens without SO_REUSEPORT: the kernel then refuses it if
+ * anybody else listens at the port, also one who shares it. After that the
+ * option is set and the others join; nobody else can have come between, for
+ * who has not the option is refused by the first, and who has it was refused
+ * before. What the first is sent meanwhile waits in its backlog. */
+static int listen_all(fluv_server_t* server) {
+  int err = fluv__listen(server->seat[0].fd, &server->tcp);
+  unsigned i;
+
+  if (server->hand_over || server->count == 1)
+    return err;
+#ifdef SO_REUSEPORT
+  if (err == 0 && !server->tcp.reuse_port)
+    err = fluv__set_option(server->seat[0].fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#endif
+  for (i = 1; err == 0 && i < server->count; i++)
+    err = fluv__listen(server->seat[i].fd, &server->tcp);
   return err;
 }
 
@@ -375,6 +404,8 @@ static int server_alloc(unsigned count, fluv_server_t** out_server) {
     fluv__list_init(&server->seat[i].connections);
   }
   err = fluv_token_new(&server->closing);
+  if (err == 0)
+    err = fluv_token_new(&server->decided);
   if (err == 0)
     err = fluv_tracker_new(&server->running);
   for (i = 0; err == 0 && i < count; i++)
@@ -419,9 +450,13 @@ static int start_all(fluv_server_t* server) {
   (void) fluv_tracker_close(server->running);
   for (i = 0; err == 0 && i < server->count; i++)
     err = start_seat(&server->seat[i]);
-  if (err != 0)
-    fluv_token_cancel(server->closing, FLUV_ECANCELED);
   return err;
+}
+
+/* The seats that were started learn what has become of the others. */
+static void decide(fluv_server_t* server, int err) {
+  server->failed = err != 0;
+  fluv_token_cancel(server->decided, FLUV_ECANCELED);
 }
 
 int fluv_tcp_serve_loc(const char* address,
@@ -452,18 +487,20 @@ int fluv_tcp_serve_loc(const char* address,
   if (err == 0)
     err = take_loops(server, options->runtime);
   if (err == 0)
-    err = open_all(server, address);
+    err = bind_all(server, address);
+  if (err == 0)
+    err = listen_all(server);
   if (err == 0) {
     server->fn = fn;
     server->arg = arg;
     server->loc = loc;
-    *out_server = server; /* before the first connection asks for it */
     err = start_all(server);
+    if (err == 0)
+      *out_server = server; /* before the first connection asks for it */
+    decide(server, err);
   }
-  if (err != 0 && server != NULL) {
-    *out_server = NULL;
+  if (err != 0 && server != NULL)
     server_unref(server);
-  }
   return err;
 }
 
