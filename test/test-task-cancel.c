@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupting tasks: cancel, drop, detach, shields, deadlines. */
+#include "core/loop.h"
 #include "fluv-test.h"
 
 #include <stdio.h>
@@ -596,6 +597,157 @@ START_TEST(cancel_reaches_down_a_chain_of_thousands) {
 }
 END_TEST
 
+/* Tasks that ignore what they are told. */
+
+static bool deaf_stop;
+static unsigned deaf_awaits;
+
+static int64_t await_deafly(void* arg) {
+  (void) arg;
+  while (!deaf_stop) {
+    deaf_awaits++;
+    fluv_await(fluv_sleep(1000));
+  }
+  return 5;
+}
+
+static int64_t yield_deafly(void* arg) {
+  (void) arg;
+  while (!deaf_stop) {
+    deaf_awaits++;
+    fluv_yield();
+  }
+  return 5;
+}
+
+static int64_t miss_a_deadline_deafly(void* arg) {
+  ck_assert_err(fluv_deadline_begin(0), 0);
+  await_deafly(arg);
+  ck_assert(fluv_deadline_end());
+  return 5;
+}
+
+/* It has its turns all the same: if the deaf one starved us, we would wait
+ * here for ever. */
+static void let_it_await(unsigned times) {
+  unsigned end = deaf_awaits + times;
+
+  while (deaf_awaits < end)
+    ck_assert_err(fluv_yield(), 0);
+}
+
+/* fluv_clock_advance() waits until no task is ready: that never comes. */
+static void move_clock(uint64_t ms) {
+  fluv__loop->timers.paused_ns += ms * MS;
+}
+
+static int64_t watch_it_for_a_second(void* arg) {
+  fluv_future_t* f = arg;
+
+  let_it_await(5000);
+  move_clock(999);
+  let_it_await(5000);
+  fprintf(stderr, "a second is over\n");
+  move_clock(1);
+  let_it_await(5000);
+  move_clock(5000);
+  let_it_await(5000);
+  deaf_stop = true;
+  return fluv_await(f);
+}
+
+static int64_t cancel_the_deaf(void* arg) {
+  fluv_future_t* f = fluv_spawn(await_deafly, arg);
+
+  ck_assert_err(fluv_yield(), 0);
+  fluv_cancel(f);
+  return watch_it_for_a_second(f);
+}
+
+static int64_t cancel_the_deaf_yielder(void* arg) {
+  fluv_future_t* f = fluv_spawn(yield_deafly, arg);
+
+  ck_assert_err(fluv_yield(), 0);
+  fluv_cancel(f);
+  return watch_it_for_a_second(f);
+}
+
+static int64_t let_the_deaf_miss_a_deadline(void* arg) {
+  fluv_future_t* f = fluv_spawn(miss_a_deadline_deafly, arg);
+
+  return watch_it_for_a_second(f);
+}
+
+/* Many requests, each of which misses its deadline: nothing goes on. */
+static int64_t miss_many_deadlines(void* arg) {
+  int i;
+  int k;
+
+  (void) arg;
+  for (i = 0; i < 2000; i++) {
+    ck_assert_err(fluv_deadline_begin(1), 0);
+    ck_assert_err(fluv_await(fluv_sleep(5)), FLUV_ETIMEDOUT);
+    for (k = 0; k < 3; k++)
+      ck_assert_err(fluv_await(fluv_sleep(5)), FLUV_ETIMEDOUT);
+    ck_assert(fluv_deadline_end());
+  }
+  return 5;
+}
+
+static void run_paused(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+  const fluv_task_fn* fn = arg;
+
+  options.clock_paused = true;
+  ck_assert_err(fluv_run(*fn, NULL, &options), 5);
+}
+
+/* What is said when `fn` runs; free it. */
+static char* said_of(fluv_task_fn fn) {
+  int status;
+  char* text = test_stderr_of(run_paused, &fn, &status);
+
+  ck_assert_msg(status == 0, "%#x: %s", (unsigned) status, text);
+  return text;
+}
+
+static void check_told_once(fluv_task_fn fn, const char* what) {
+  char* text = said_of(fn);
+  char* marker = strstr(text, "a second is over");
+
+  ck_assert_ptr_nonnull(marker);
+  *marker = '\0';
+  ck_assert_str_eq(text, "");
+  ck_assert_has(marker + 1, what);
+  ck_assert_has(marker + 1, "goes on awaiting at");
+  ck_assert_has(marker + 1, "test-task-cancel.c:");
+  ck_assert_ptr_null(strstr(strstr(marker + 1, "goes on") + 1, "goes on"));
+  free(text);
+}
+
+START_TEST(task_that_ignores_its_cancellation_is_named_once) {
+  check_told_once(cancel_the_deaf, "was cancelled 1000 ms ago");
+}
+END_TEST
+
+START_TEST(task_that_yields_though_cancelled_is_named_once) {
+  check_told_once(cancel_the_deaf_yielder, "was cancelled 1000 ms ago");
+}
+END_TEST
+
+START_TEST(task_that_ignores_its_deadline_is_named_once) {
+  check_told_once(let_the_deaf_miss_a_deadline, "has passed its deadline");
+}
+END_TEST
+
+START_TEST(task_that_misses_many_deadlines_is_not_named) {
+  char* text = said_of(miss_many_deadlines);
+
+  ck_assert_str_eq(text, "");
+  free(text);
+}
+END_TEST
+
 static Suite* task_cancel_suite(void) {
   Suite* s = suite_create("task-cancel");
   TCase* tc = test_case(s, "cancel", test_setup_paused, test_teardown);
@@ -638,6 +790,13 @@ static Suite* task_cancel_suite(void) {
       deadline_passes_while_the_task_computes,
       cancelled_tasks_wake_in_order,
       cancel_reaches_down_a_chain_of_thousands);
+
+  tc = test_case(s, "misuse", NULL, NULL);
+  ADD(tc,
+      task_that_ignores_its_cancellation_is_named_once,
+      task_that_yields_though_cancelled_is_named_once,
+      task_that_ignores_its_deadline_is_named_once,
+      task_that_misses_many_deadlines_is_not_named);
   return s;
 }
 

@@ -41,8 +41,12 @@ typedef fluv_future_t* (*fluv_then_fn)(int64_t result, void* arg);
  *
  * @return  The future's result.
  * @errors  FLUV_ECANCELED  the task was cancelled and the future could be
- *                          stopped. From then on every await that would have
- *                          to wait returns this, until the task returns.
+ *                          stopped. From then on every await of a future that
+ *                          is not done returns this, until the task returns:
+ *                          the future is cancelled and not started, even one
+ *                          that would be done at once (a message is there, the
+ *                          lock is free). A task that goes on awaiting for a
+ *                          second is reported on stderr.
  *          FLUV_ETIMEDOUT  the task's deadline passed, likewise.
  *          What the future says otherwise.
  * @cancel  Cancels the future and waits until it has ended; a result that is
@@ -57,7 +61,8 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc);
  * Ask a future to end early. Keeps it: await it to see how it ended.
  *
  * A cold future ends at once. One that is done is left alone. A task's
- * current await, and every later one that would wait, returns FLUV_ECANCELED.
+ * current await, and every later one of a future that is not done, returns
+ * FLUV_ECANCELED.
  * Asking twice is the same as asking once.
  *
  * @param f  The future. Borrowed.

@@ -47,8 +47,8 @@ typedef struct fluv_task_options {
  *          FLUV_ENOLOOP  this thread has no loop, or it is being closed.
  *          FLUV_ESTACK   no stack could be mapped when it was to start.
  *          What `fn` returns.
- * @cancel  The current await of the task, and every later one that would
- *          wait, returns FLUV_ECANCELED. The future ends when `fn` has
+ * @cancel  The current await of the task, and every later one of a future that
+ *          is not done, returns FLUV_ECANCELED: see fluv_await(). The future ends when `fn` has
  *          returned and its stack is gone.
  * @since   0.1
  */
@@ -71,7 +71,8 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
  *
  * @return  0.
  * @errors  FLUV_ECANCELED, FLUV_ETIMEDOUT  the task was cancelled or its
- *          deadline passed; it does not give way then.
+ *          deadline passed. It yields then only every 128 times, or if it has
+ *          ignored the error as often.
  * @cancel  Returns FLUV_ECANCELED.
  * @since   0.1
  */
@@ -113,7 +114,7 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_task_set_name(const char* name);
 
 /**
- * Would an await that has to wait be refused now?
+ * Would an await of a future that is not done be refused now?
  *
  * @return  0: no.
  * @errors  FLUV_ECANCELED  the task was cancelled and is not shielded.
@@ -197,8 +198,8 @@ void fluv_shield_end(void);
 /**
  * Bound everything that is awaited from here to fluv_deadline_end().
  *
- * When it passes, the current await and every later one that would wait
- * returns FLUV_ETIMEDOUT; what was awaited, also a task and all it awaits in
+ * When it passes, the current await and every later one of a future that is
+ * not done returns FLUV_ETIMEDOUT; what was awaited, also a task and all it awaits in
  * turn, is cancelled and has ended. Of nested deadlines the earliest counts.
  *
  * @param limit_ms  Milliseconds from now.

@@ -88,11 +88,17 @@ void fluv__check_deadlines(fluv__task_t* task) {
 static bool end_innermost(fluv__task_t* task) {
   fluv__frame_t* frame = task->frames;
   bool passed = frame->passed;
+  bool is_shield = frame->is_shield;
 
   fluv__timer_stop(task->base.loop, &frame->timer);
   task->frames = frame->outer;
   fluv__free(frame);
   fluv__task_update_interrupt(task);
+  /* Its deadline is over, and so is what it was refused meanwhile. */
+  if (!is_shield && task->interrupt == 0) {
+    task->refusals = 0;
+    task->refusal_told = false;
+  }
   return passed;
 }
 

@@ -2,6 +2,7 @@
 /* Tasks: spawning, awaiting, switching. */
 #include "core/task.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,6 +202,47 @@ static void spend_budget(fluv_loop_t* loop, fluv__task_t* self) {
   suspend(loop, self);
 }
 
+enum {
+  /* Refused awaits between two readings of the clock. */
+  REFUSALS_PER_CHECK = 1024,
+  /* How long a task may go on with refused awaits before that is reported.
+   * Clean-up is over long before; what goes on never ends by itself. */
+  MAX_REFUSED_MS = 1000
+};
+
+/* The task was interrupted, awaits all the same, and is refused. A loop that
+ * ignores the error would go on for ever: it uses up its budget, from then on
+ * yields at each await, and is reported once. */
+static FLUV__NOINLINE void note_refusal(fluv_loop_t* loop,
+                                        fluv__task_t* self,
+                                        const fluv_loc_t* loc) {
+  char place[FLUV__LOC_SIZE];
+  uint32_t now_ms;
+
+  self->await_loc = loc;
+  if (++self->refusals > FLUV__BUDGET)
+    loop->budget = 1;
+  if (self->refusals != 1 && self->refusals < REFUSALS_PER_CHECK)
+    return;
+  now_ms = (uint32_t) (fluv__timers_now(&loop->timers) / 1000000);
+  if (self->refusals == 1) {
+    self->refused_ms = now_ms;
+    return;
+  }
+  self->refusals = FLUV__BUDGET;
+  if (self->refusal_told || now_ms - self->refused_ms < MAX_REFUSED_MS)
+    return;
+  self->refusal_told = true;
+  fluv__warn("task \"%s\" #%" PRIu64
+             " %s %u ms ago, ignores that, and goes on awaiting at %s",
+             fluv__task_name(self),
+             self->base.id,
+             self->interrupt == FLUV_ECANCELED ? "was cancelled"
+                                               : "has passed its deadline",
+             (unsigned) (now_ms - self->refused_ms),
+             fluv__loc_format(loc, place, sizeof(place)));
+}
+
 static int64_t take_result(fluv__task_t* self,
                            fluv_future_t* f,
                            const fluv_loc_t* loc) {
@@ -219,8 +261,10 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
 
   fluv__take(f, loop, loc);
   if (f->state != FLUV__DONE) {
-    if (fluv__unlikely(self->interrupt != 0))
+    if (fluv__unlikely(self->interrupt != 0)) {
+      note_refusal(loop, self, loc);
       fluv__cancel(f);
+    }
     fluv__start(f);
     if (f->state != FLUV__DONE) {
       f->waiter = &self->waiter;
@@ -242,8 +286,11 @@ int64_t fluv_yield_loc(const fluv_loc_t* loc) {
   fluv__task_t* self = fluv__task_require("yield", loc);
   fluv_loop_t* loop = fluv__loop;
 
-  if (fluv__unlikely(self->interrupt != 0))
+  if (fluv__unlikely(self->interrupt != 0)) {
+    note_refusal(loop, self, loc);
+    spend_budget(loop, self);
     return self->interrupt;
+  }
   self->await_loc = loc;
   fluv__ready_push(loop, &self->base);
   suspend(loop, self);
@@ -381,6 +428,8 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task->arg = arg;
   task->parent = loop->current != NULL ? loop->current->base.id : 0;
   task->interrupt = 0;
+  task->refusals = 0;
+  task->refusal_told = false;
   task->cancel_queued = false;
   task->keep_fp = false;
   task->bits = (uint8_t) loop->stack_bits;

@@ -43,10 +43,13 @@ struct fluv__task {
   fluv__list_t all;             /* in loop->tasks */
   uint64_t parent;              /* id of the task that spawned it; 0: none */
   fluv__task_t* next_to_cancel; /* in loop->to_cancel */
+  int interrupt;                /* 0, FLUV_ECANCELED or FLUV_ETIMEDOUT */
+  uint32_t refused_ms; /* loop's clock at the first refused await, cut off */
+  uint16_t refusals;   /* refused awaits, until the clock is read again */
+  bool refusal_told;   /* it was reported that it goes on awaiting */
   bool cancel_queued;
-  int interrupt; /* 0, FLUV_ECANCELED or FLUV_ETIMEDOUT */
-  uint8_t bits;  /* class of its stack */
-  bool keep_fp;  /* look at all floating-point control on each switch */
+  uint8_t bits; /* class of its stack */
+  bool keep_fp; /* look at all floating-point control on each switch */
 };
 
 /* Ready awaits in a row before a task gives way. Fewer cost more switches,
