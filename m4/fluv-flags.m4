@@ -30,8 +30,11 @@ AC_DEFUN([FLUV_ADD_FLAGS],
 # ---------------
 # What every object is compiled with. Stacks are switched, so frame pointers
 # are not needed for unwinding, but nothing may assume one stack per thread.
+# Nobody replaces our functions one by one, so they may be inlined although the
+# objects are position independent.
 AC_DEFUN([FLUV_BASE_FLAGS],
-[FLUV_ADD_FLAGS([-std=gnu11 -fvisibility=hidden -fno-common])
+[FLUV_ADD_FLAGS([-std=gnu11 -fvisibility=hidden -fno-common
+  -fno-semantic-interposition])
 FLUV_TRY_FLAG([-pthread], [-pthread],
   [AS_VAR_APPEND([FLUV_CFLAGS], [" -pthread"])
   AS_VAR_APPEND([FLUV_LDFLAGS], [" -pthread"])])
