@@ -128,6 +128,16 @@ check_leftovers() {
   check_none leftovers
 }
 
+# Waits follow the monotonic clock: base/event.h has them.
+check_clocks() {
+  grep '^lib/' "$dir/c" | xargs grep -I -n -w -E \
+    'CLOCK_REALTIME|sem_timedwait|pthread_timedjoin_np|gettimeofday' \
+    >"$dir/out"
+  grep '^lib/' "$dir/c" | grep -v '^lib/base/event\.c$' |
+    xargs grep -I -n -w 'pthread_cond_timedwait' >>"$dir/out"
+  check_none clocks
+}
+
 check_whitespace() {
   {
     xargs grep -n -I -E '[[:blank:]]+$' <"$dir/files" | grep -v '\.out:'
@@ -180,6 +190,7 @@ check_shell
 check_spelling
 check_licence
 check_leftovers
+check_clocks
 check_whitespace
 check_lists
 for script in docs headers layers samples sizes symbols; do

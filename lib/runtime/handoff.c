@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/promise.h"
-#include "sync/wait.h"
 
 /* A plain function on its way. */
 typedef struct post {
@@ -66,7 +65,7 @@ static void handoff_unref(fluv__handoff_t* h) {
   if (h->promise != NULL)
     fluv_promise_free(h->promise);
   else
-    sem_destroy(&h->ended);
+    fluv__event_destroy(&h->ended);
   fluv__free(h);
 }
 
@@ -247,7 +246,7 @@ fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
 
 static void done_for_thread(fluv__handoff_t* h, int64_t result) {
   h->result = result;
-  sem_post(&h->ended);
+  fluv__event_set(&h->ended);
 }
 
 fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
@@ -258,7 +257,7 @@ fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
   if (h == NULL)
     return NULL;
   h->done = done_for_thread;
-  sem_init(&h->ended, 0, 0);
+  fluv__event_init(&h->ended);
   return h;
 }
 
@@ -273,7 +272,7 @@ fluv__handoff_t* fluv__handoff_for_hook(size_t size,
     return NULL;
   h->arg = h;
   h->done = done;
-  sem_init(&h->ended, 0, 0);
+  fluv__event_init(&h->ended);
   atomic_init(&h->refs, 1);
   memset(h + 1, 0, size - sizeof(*h));
   return h;
@@ -372,7 +371,7 @@ int64_t fluv_wait(fluv_remote_t* remote, uint64_t timeout_ms) {
 
   if (fluv__loop != NULL)
     return FLUV_EDEADLK;
-  if (!fluv__sem_wait(&h->ended, timeout_ms))
+  if (!fluv__event_wait(&h->ended, fluv__limit_after(timeout_ms)))
     return FLUV_ETIMEDOUT;
   result = h->result;
   handoff_unref(h);

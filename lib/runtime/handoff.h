@@ -7,15 +7,14 @@
  * A handoff is one block of memory that goes to the loop as a node of its
  * inbox, or lies in a runtime's queue until a worker takes it. There it becomes
  * a task. Its end is told to whoever made it by `done`: that resolves a promise
- * of another loop, or posts a thread's semaphore. `refs`: one of the way and
+ * of another loop, or sets the event of a thread. `refs`: one of the way and
  * the task, one of who made it, one of a cancellation on its way.
  */
 #ifndef FLUV_RUNTIME_HANDOFF_H
 #define FLUV_RUNTIME_HANDOFF_H
 
-#include <semaphore.h>
-
 #include "base/atomic.h"
+#include "base/event.h"
 #include "core/task.h"
 
 typedef struct fluv__handoff fluv__handoff_t;
@@ -31,7 +30,7 @@ struct fluv__handoff {
   void (*done)(fluv__handoff_t* h, int64_t result);
   fluv_promise_t* promise;
   int64_t result;
-  sem_t ended;
+  fluv__event_t ended;
   fluv__inbox_node_t cancel_node;
   _Atomic(fluv_loop_t*) loop; /* where it went; a reference */
   fluv__atomic_bool_t cancelled;

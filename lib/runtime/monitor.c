@@ -5,29 +5,28 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #include <uv.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#include "base/event.h"
 
-/* What glibc asks for at least, and what formatting a line or two takes. */
 enum {
-  STACK_SIZE = 256 * 1024
+  /* What glibc asks for at least, and what formatting a line or two takes. */
+  STACK_SIZE = 256 * 1024,
+  /* Between two passes over the watches. A longer rest makes looks late, which
+   * a watchdog with the shortest limits would tell; a shorter one takes more of
+   * a core when thousands of loops are watched. */
+  MIN_REST_NS = 1000000
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
-static fluv__list_t watches; /* these two under the lock */
+static fluv__list_t watches; /* these three under the lock */
+static uint64_t wake_at;     /* ns; until then the thread sleeps */
 static bool running;
 
 static void begin(void) {
-  pthread_condattr_t attr;
-
-  pthread_condattr_init(&attr);
-  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* as uv_hrtime() */
-  pthread_cond_init(&changed, &attr);
-  pthread_condattr_destroy(&attr);
+  fluv__cond_init(&changed);
   fluv__list_init(&watches);
   running = false;
 }
@@ -43,20 +42,6 @@ static void init(void) {
   pthread_atfork(NULL, NULL, reinit_after_fork);
 }
 
-/* The watch whose turn is next. */
-static fluv__watch_t* earliest(void) {
-  fluv__watch_t* first = NULL;
-  fluv__list_t* it;
-
-  fluv__list_foreach (it, &watches) {
-    fluv__watch_t* watch = fluv__container_of(it, fluv__watch_t, link);
-
-    if (first == NULL || watch->due < first->due)
-      first = watch;
-  }
-  return first;
-}
-
 static void look(fluv__watch_t* watch, uint64_t now) {
   uint64_t delay = watch->look(watch, now);
 
@@ -68,22 +53,37 @@ static void look(fluv__watch_t* watch, uint64_t now) {
   watch->listed = false;
 }
 
+/* Under the lock: look at all whose time has come. When is the next? */
+static uint64_t look_at_all(void) {
+  uint64_t now = uv_hrtime();
+  uint64_t next = UINT64_MAX;
+  fluv__list_t* it = watches.next;
+
+  while (it != &watches) {
+    fluv__watch_t* watch = fluv__container_of(it, fluv__watch_t, link);
+
+    it = it->next; /* the look may take this one off the list */
+    if (watch->due <= now)
+      look(watch, now);
+    if (watch->listed && watch->due < next)
+      next = watch->due;
+  }
+  return next;
+}
+
+/* Whatever there is to look at, and however long that takes: after each pass
+ * the lock is free for a while, for those who wait to add or remove. */
 static void* run(void* arg) {
-  fluv__watch_t* watch;
-  struct timespec until;
-  uint64_t now;
+  uint64_t rested;
 
   (void) arg;
   pthread_mutex_lock(&lock);
-  while ((watch = earliest()) != NULL) {
-    now = uv_hrtime();
-    if (now >= watch->due) {
-      look(watch, now);
-      continue;
-    }
-    until.tv_sec = (time_t) (watch->due / NS_PER_S);
-    until.tv_nsec = (long) (watch->due % NS_PER_S);
-    pthread_cond_timedwait(&changed, &lock, &until);
+  while (!fluv__list_is_empty(&watches)) {
+    wake_at = look_at_all();
+    rested = uv_hrtime() + MIN_REST_NS;
+    if (wake_at < rested)
+      wake_at = rested;
+    (void) fluv__cond_wait(&changed, &lock, wake_at);
   }
   running = false;
   pthread_mutex_unlock(&lock);
@@ -121,7 +121,8 @@ bool fluv__monitor_add(fluv__watch_t* watch, uint64_t delay) {
       watch->due = uv_hrtime() + delay;
       watch->listed = true;
       fluv__list_append(&watches, &watch->link);
-      pthread_cond_signal(&changed);
+      if (watch->due < wake_at)
+        pthread_cond_signal(&changed);
     }
   }
   pthread_mutex_unlock(&lock);
@@ -133,7 +134,8 @@ void fluv__monitor_remove(fluv__watch_t* watch) {
   if (watch->listed) {
     fluv__list_remove(&watch->link);
     watch->listed = false;
-    pthread_cond_signal(&changed);
+    if (fluv__list_is_empty(&watches))
+      pthread_cond_signal(&changed); /* the thread ends */
   }
   pthread_mutex_unlock(&lock);
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/options.h"
 
@@ -102,7 +101,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
     return FLUV_ENOMEM;
   atomic_init(&rt->refs, 1);
   pthread_mutex_init(&rt->lock, NULL);
-  pthread_cond_init(&rt->changed, NULL);
+  fluv__cond_init(&rt->changed);
   rt->forks = fluv__forks;
   err = apply_options(rt, options);
   if (err == 0)
@@ -197,6 +196,10 @@ static void* worker_main(void* arg) {
     set_ready(m, err);
   else if (m->runtime->owner != NULL)
     (void) fluv__inbox_post(&m->runtime->owner->inbox, &m->gone);
+  pthread_mutex_lock(&m->runtime->lock);
+  m->ended = true;
+  pthread_cond_broadcast(&m->runtime->changed);
+  pthread_mutex_unlock(&m->runtime->lock);
   return NULL;
 }
 
@@ -218,9 +221,12 @@ static int start_all(fluv_runtime_t* rt) {
     if (rt->stopped)
       return FLUV_ESTOPPED;
     if (m->started && m->err != 0) {
+      while (!m->ended) /* it takes the lock once more */
+        pthread_cond_wait(&rt->changed, &rt->lock);
       pthread_join(m->thread, NULL);
       m->started = false;
       m->ready = false;
+      m->ended = false;
       err = (int) m->err;
     }
   }
@@ -383,79 +389,36 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
   return 0;
 }
 
-/* A point in time of the system's clock, so many ns from now. */
-static struct timespec from_now(uint64_t ns) {
-  struct timespec until;
-
-  clock_gettime(CLOCK_REALTIME, &until);
-  ns += (uint64_t) until.tv_nsec;
-  until.tv_sec += (time_t) (ns / 1000000000);
-  until.tv_nsec = (long) (ns % 1000000000);
-  return until;
-}
-
-static uint64_t time_left(uint64_t end) {
-  uint64_t now = uv_hrtime();
-
-  return now < end ? end - now : 0;
-}
-
-/* Whether the thread has ended in time. */
-static bool join(pthread_t thread, uint64_t end) {
-#ifdef __linux__
-  struct timespec until;
-
-  if (end != FLUV_FOREVER) {
-    until = from_now(time_left(end));
-    return pthread_timedjoin_np(thread, NULL, &until) == 0;
-  }
-#endif
-  return pthread_join(thread, NULL) == 0;
-}
-
-/* Under the lock: whether something may have changed before the time is over.*/
-static bool wait_for_change(fluv_runtime_t* rt, uint64_t end) {
-  struct timespec until;
-
-  if (end == FLUV_FOREVER)
-    return pthread_cond_wait(&rt->changed, &rt->lock) == 0;
-  until = from_now(time_left(end));
-  return pthread_cond_timedwait(&rt->changed, &rt->lock, &until) == 0;
-}
-
-/* Under the lock, which is let go meanwhile: join a thread, or wait for whoever
- * does. Whether it has ended. */
-static bool join_member(fluv__member_t* m, uint64_t end) {
+/* Under the lock, which is let go meanwhile: join a thread when it ends, or wait
+ * for whoever does. False: it has not ended in time. */
+static bool join_member(fluv__member_t* m, uint64_t limit_ns) {
   fluv_runtime_t* rt = m->runtime;
-  bool ended;
 
-  while (m->joining)
-    if (!wait_for_change(rt, end))
-      return false;
+  while (m->started && (m->joining || !m->ended))
+    if (!fluv__cond_wait(&rt->changed, &rt->lock, limit_ns))
+      return !m->started;
   if (!m->started)
     return true;
   m->joining = true;
   pthread_mutex_unlock(&rt->lock);
-  ended = join(m->thread, end);
+  pthread_join(m->thread, NULL);
   pthread_mutex_lock(&rt->lock);
   m->joining = false;
-  m->started = !ended;
+  m->started = false;
   pthread_cond_broadcast(&rt->changed);
-  return ended;
+  return true;
 }
 
 int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms) {
-  uint64_t end = FLUV_FOREVER;
+  uint64_t limit_ns = fluv__limit_after(timeout_ms);
   int err = 0;
   unsigned i;
 
-  if (timeout_ms < FLUV_FOREVER / 2000000)
-    end = uv_hrtime() + timeout_ms * 1000000;
   pthread_mutex_lock(&rt->lock);
-  while (rt->starting && wait_for_change(rt, end))
+  while (rt->starting && fluv__cond_wait(&rt->changed, &rt->lock, limit_ns))
     continue;
   for (i = 0; i < rt->count; i++) {
-    if (join_member(&rt->member[i], end))
+    if (join_member(&rt->member[i], limit_ns))
       continue;
     fluv__warn(
         "worker %s-%u does not come back from a task, and is left behind",

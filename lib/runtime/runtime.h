@@ -28,6 +28,7 @@
 
 #include <pthread.h>
 
+#include "base/event.h"
 #include "runtime/handoff.h"
 
 enum {
@@ -46,7 +47,8 @@ typedef struct fluv__member {
   unsigned number;
   pthread_t thread;
   bool started; /* under the runtime's lock, as the rest up to `err` */
-  bool joining; /* somebody waits for the thread to end */
+  bool ended;   /* the thread has nothing left to do */
+  bool joining; /* somebody joins it */
   bool ready;
   fluv_loop_t* loop; /* a reference; NULL: a seat that is free */
   uint64_t since_ns;

@@ -10,22 +10,20 @@
  * Who it is only the loop's own thread can tell. It is sent a signal, whose
  * handler copies the task's names and places and the return addresses into
  * `capture`. The monitor puts the loop into capture.asked; whoever takes it out
- * again has won: the handler, which then fills in the rest and posts `filled`,
+ * again has won: the handler, which then fills in the rest and sets `filled`,
  * or the monitor, for which that took too long.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/atomic.h"
+#include "base/event.h"
 #include "core/task.h"
 #include "runtime/monitor.h"
 
@@ -73,7 +71,7 @@ struct fluv__watchdog {
 /* What the handler has to say. */
 static struct {
   _Atomic(const fluv_loop_t*) asked;
-  sem_t filled;
+  fluv__event_t filled;
   bool answered;
   bool in_task;
   char task[64]; /* cut */
@@ -127,7 +125,7 @@ static void on_ask(int signum, siginfo_t* info, void* context) {
                                               memory_order_acquire,
                                               memory_order_relaxed)) {
     fill(fluv__loop);
-    sem_post(&capture.filled);
+    fluv__event_set(&capture.filled);
   }
   errno = saved;
 }
@@ -168,31 +166,18 @@ static void init(void) {
   (void) backtrace(capture.frames, MAX_FRAMES);
 #endif
   strncpy(capture.task, "", sizeof(capture.task) - 1);
-  sem_init(&capture.filled, 0, 0);
-  sem_post(&capture.filled);
-  while (sem_wait(&capture.filled) != 0)
-    continue;
+  fluv__event_init(&capture.filled);
+  fluv__event_set(&capture.filled);
+  (void) fluv__event_wait(&capture.filled, FLUV__NO_LIMIT);
   ask_signal = find_signal();
 }
 
 /* Wait for the handler, or take the question back. */
 static void wait_for_answer(const fluv_loop_t* loop) {
-  struct timespec until;
-
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_nsec += (long) (ANSWER_MS * NS_PER_MS);
-  if (until.tv_nsec >= 1000000000) {
-    until.tv_nsec -= 1000000000;
-    until.tv_sec++;
-  }
-  while (sem_timedwait(&capture.filled, &until) != 0)
-    if (errno == ETIMEDOUT) {
-      if (atomic_compare_exchange_strong(&capture.asked, &loop, NULL))
-        return;
-      while (sem_wait(&capture.filled) != 0)
-        continue; /* it is at it */
-      return;
-    }
+  if (fluv__event_wait(&capture.filled, fluv__limit_after(ANSWER_MS)) ||
+      atomic_compare_exchange_strong(&capture.asked, &loop, NULL))
+    return;
+  (void) fluv__event_wait(&capture.filled, FLUV__NO_LIMIT); /* it is at it */
 }
 
 /* Fills in `capture`, as far as the thread answers. */
@@ -203,6 +188,8 @@ static void ask(const fluv_loop_t* loop) {
   capture.spawned = NULL;
   capture.awaited = NULL;
   capture.frame_count = 0;
+  fluv__event_destroy(&capture.filled);
+  fluv__event_init(&capture.filled);
   if (ask_signal == 0)
     return;
   /* Release: pairs with the handler's exchange. */

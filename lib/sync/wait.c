@@ -2,9 +2,6 @@
 /* Waiting in line for something that any thread may give. */
 #include "sync/wait.h"
 
-#include <errno.h>
-#include <time.h>
-
 static void leave(fluv__sync_op_t* op) {
   op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   op->wait.state = FLUV__NOT_QUEUED;
@@ -82,7 +79,7 @@ void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
     next = node->next; /* once sent, it may be gone */
     wait = fluv__container_of(node, fluv__wait_t, node);
     if (wait->loop == NULL) {
-      sem_post(wait->sem);
+      fluv__event_set(wait->event);
     } else if (wait->loop != fluv__loop) {
       fluv__inbox_push(&wait->loop->inbox, node);
     } else {
@@ -123,31 +120,12 @@ void fluv__wait_queue_check_empty(fluv__list_t* line, const char* what) {
 }
 
 void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line) {
-  sem_init(&parked->sem, 0, 0);
+  fluv__event_init(&parked->event);
   parked->left = NULL;
   parked->wait.loop = NULL;
-  parked->wait.sem = &parked->sem;
+  parked->wait.event = &parked->event;
   parked->wait.state = FLUV__QUEUED;
   fluv__list_append(line, &parked->wait.link);
-}
-
-bool fluv__sem_wait(sem_t* sem, uint64_t timeout_ms) {
-  struct timespec until;
-  uint64_t ns;
-
-  if (timeout_ms == FLUV_FOREVER) {
-    while (sem_wait(sem) != 0)
-      continue; /* a signal */
-    return true;
-  }
-  clock_gettime(CLOCK_REALTIME, &until);
-  ns = (uint64_t) until.tv_nsec + timeout_ms % 1000 * 1000000;
-  until.tv_sec += (time_t) (timeout_ms / 1000 + ns / 1000000000);
-  until.tv_nsec = (long) (ns % 1000000000);
-  while (sem_timedwait(sem, &until) != 0)
-    if (errno == ETIMEDOUT)
-      return false;
-  return true;
 }
 
 /* The time is over: leave the line, unless something has been given. */
@@ -168,13 +146,13 @@ static bool leave_queue(fluv__parked_t* parked, fluv__guard_t* guard) {
 int64_t fluv__park(fluv__parked_t* parked,
                    fluv__guard_t* guard,
                    uint64_t timeout_ms) {
-  bool posted = fluv__sem_wait(&parked->sem, timeout_ms);
+  bool set = fluv__event_wait(&parked->event, fluv__limit_after(timeout_ms));
   int64_t result = FLUV_ETIMEDOUT;
 
-  if (!posted && !leave_queue(parked, guard))
-    posted = fluv__sem_wait(&parked->sem, FLUV_FOREVER); /* it will be soon */
-  if (posted)
+  if (!set && !leave_queue(parked, guard)) /* it will be soon */
+    set = fluv__event_wait(&parked->event, FLUV__NO_LIMIT);
+  if (set)
     result = parked->wait.given;
-  sem_destroy(&parked->sem);
+  fluv__event_destroy(&parked->event);
   return result;
 }

@@ -19,8 +19,7 @@
 #ifndef FLUV_SYNC_WAIT_H
 #define FLUV_SYNC_WAIT_H
 
-#include <semaphore.h>
-
+#include "base/event.h"
 #include "sync/guard.h"
 
 enum {
@@ -32,8 +31,8 @@ enum {
 typedef struct fluv__wait {
   fluv__list_t link;       /* in a line, while QUEUED */
   fluv__inbox_node_t node; /* on its way; node.run is called on arrival */
-  fluv_loop_t* loop;       /* home; NULL: a plain thread, parked on `sem` */
-  sem_t* sem;
+  fluv_loop_t* loop;       /* home; NULL: a plain thread */
+  fluv__event_t* event;    /* set on arrival; that thread is parked on it */
   size_t n;      /* how much of it, or what of it: the object's own affair */
   int64_t given; /* what it was given: 0, or an error that ends the wait */
   uint8_t state; /* under the guard, but OUT on arrival */
@@ -145,7 +144,7 @@ static inline void fluv__wake_list_send(fluv__wake_list_t* wakes) {
 /* A plain thread's wait: joins a line under the guard, then parks without. */
 typedef struct fluv__parked {
   fluv__wait_t wait;
-  sem_t sem;
+  fluv__event_t event;
   size_t* left; /* counted down if it leaves the line; NULL: nothing is */
 } fluv__parked_t;
 
@@ -158,9 +157,6 @@ void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line);
 int64_t fluv__park(fluv__parked_t* parked,
                    fluv__guard_t* guard,
                    uint64_t timeout_ms);
-
-/* Wait for a semaphore of the system. False: the time was over first. */
-bool fluv__sem_wait(sem_t* sem, uint64_t timeout_ms);
 
 /* May this thread block? 0, or FLUV_EDEADLK on a thread with a loop, which
  * would stand still meanwhile. */
