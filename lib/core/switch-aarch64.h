@@ -5,6 +5,16 @@
 
 #include "core/switch-asm.h"
 
+/* SVE's predicates are lost as well: the library may be compiled without SVE,
+ * and yet be inlined, at link time, into a program that keeps values there.
+ * Naming a v register covers the z register that it is the lower part of. Clang
+ * has no name for the first-fault register and never keeps anything in it. */
+#if defined(__clang__)
+# define FLUV__SWITCH_FFR
+#else
+# define FLUV__SWITCH_FFR , "ffr"
+#endif
+
 /* One register a line would fill the screen. */
 /* clang-format off */
 FLUV__SWITCH_INLINE void fluv__switch(void** save, void* to_sp) {
@@ -37,7 +47,9 @@ FLUV__SWITCH_INLINE void fluv__switch(void** save, void* to_sp) {
         "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5",
         "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
         "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-        "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
+        "v26", "v27", "v28", "v29", "v30", "v31", "p0", "p1", "p2",
+        "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13",
+        "p14", "p15", "cc", "memory" FLUV__SWITCH_FFR);
 }
 /* clang-format on */
 

@@ -5,6 +5,21 @@
 
 #include "core/switch-asm.h"
 
+/* Registers that only some processors have are lost as well. The library may be
+ * compiled without them, and yet be inlined, at link time, into a program that
+ * keeps values there. An xmm register stands for the ymm and zmm registers that
+ * it is the lower part of. GCC accepts these names only in code for AVX-512: a
+ * program for AVX-512 that inlines fluv by GCC's LTO has to compile fluv for
+ * AVX-512, too. */
+#if defined(__clang__) || defined(__AVX512F__)
+# define FLUV__SWITCH_AVX512                                                   \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",    \
+      "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31",  \
+      "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+# define FLUV__SWITCH_AVX512
+#endif
+
 /* One register a line would fill the screen. */
 /* clang-format off */
 FLUV__SWITCH_INLINE void fluv__switch(void** save, void* to) {
@@ -28,7 +43,7 @@ FLUV__SWITCH_INLINE void fluv__switch(void** save, void* to) {
         "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
         "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
         "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)",
-        "cc", "memory");
+        "cc", "memory" FLUV__SWITCH_AVX512);
 }
 /* clang-format on */
 
