@@ -85,7 +85,9 @@ AC_DEFUN([FLUV_WARNING_FLAGS],
 # FLUV_LIBRARY_FLAGS
 # ------------------
 # The shared library exports what lib/fluv.map names and nothing else; calls
-# inside it do not go through the procedure linkage table.
+# inside it do not go through the procedure linkage table. It is never unloaded:
+# handlers of signals and of exit(3), threads of its own and libuv's, and what
+# hangs on thread-local variables would go on in memory that is gone.
 AC_DEFUN([FLUV_LIBRARY_FLAGS],
 [echo 'FLUV_TEST { global: main; local: *; };' >conftest.map
 FLUV_TRY_FLAG([], [-Wl,--version-script=conftest.map],
@@ -94,4 +96,19 @@ rm -f conftest.map
 AM_CONDITIONAL([FLUV_VERSION_SCRIPT], [test "x$fluv_version_script" = xyes])
 FLUV_TRY_FLAG([], [-Wl,-Bsymbolic-functions],
   [AS_VAR_APPEND([FLUV_LIBRARY_LDFLAGS], [" -Wl,-Bsymbolic-functions"])])
+FLUV_TRY_FLAG([], [-Wl,-z,nodelete],
+  [FLUV_NODELETE_LDFLAGS=-Wl,-z,nodelete], [FLUV_NODELETE_LDFLAGS=])
+AS_VAR_APPEND([FLUV_LIBRARY_LDFLAGS], [" $FLUV_NODELETE_LDFLAGS"])
+AC_SUBST([FLUV_NODELETE_LDFLAGS])
+])
+
+# FLUV_STACK_FLAGS
+# ----------------
+# What users compile their own code with (fluv.pc): a frame that is larger than
+# a stack's guard touches each page on its way, and so cannot jump over it.
+AC_DEFUN([FLUV_STACK_FLAGS],
+[FLUV_STACK_CFLAGS=
+FLUV_TRY_FLAG([-fstack-clash-protection], [],
+  [FLUV_STACK_CFLAGS=-fstack-clash-protection])
+AC_SUBST([FLUV_STACK_CFLAGS])
 ])

@@ -99,6 +99,25 @@ size=$(sed -n 's/.*"diver".* \([0-9][0-9]*\) bytes.*/\1/p' "$tap_dir/err")
 test "${size:-0}" -ge 32768
 verdict 'stderr says how large the stack was'
 
+run expect-overflow jump
+place=$(sed 1q "$tap_dir/out")
+test $status -gt 128 && said '"diver"' "$place"
+verdict 'a frame that jumps over all guards is named'
+
+# From just over the guard to far below, other stacks' memory among it.
+name='large frames are named in code that is compiled as fluv.pc says'
+run expect-probed 1000
+if test $status -ne 0; then
+  tap_skip "$name" 'the compiler does not probe stacks'
+else
+  for size in 70000 110000 140000 200000 500000 5000000; do
+    run expect-probed $size
+    test $status -gt 128 && said '"diver"' || break
+  done
+  test $size -eq 5000000 && test $status -gt 128 && said '"diver"'
+  verdict "$name"
+fi
+
 run expect-overflow wild
 { test $status -gt 128 || said Sanitizer; } && ! said 'over its stack'
 verdict 'a wild pointer in a task is not taken for an overflow'

@@ -45,6 +45,12 @@ typedef struct fluv_loop_options {
    *  debug builds and never in others, under ThreadSanitizer or under
    *  valgrind. FLUV_WATCHDOG_NEVER: never. */
   unsigned watchdog_ms;
+  /** Leave the handlers of SIGSEGV and SIGBUS alone, and make no alternate
+   *  signal stack. A task that runs over its stack is not named then. */
+  bool leave_sigsegv;
+  /** Leave SIGPIPE alone. Then it is up to the program that a peer which
+   *  closes does not end the process. */
+  bool leave_sigpipe;
 } fluv_loop_options_t;
 
 /** For fluv_loop_options_t.spin_us: sleep at once. */
@@ -53,7 +59,7 @@ typedef struct fluv_loop_options {
 #define FLUV_WATCHDOG_NEVER (~0u)
 
 #define FLUV_LOOP_OPTIONS_INIT                                                 \
- { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0, 0, 0 }
+ { sizeof(fluv_loop_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Run a program of our own: make a loop, run a task, close the loop.
@@ -88,9 +94,14 @@ int64_t fluv_run_loc(fluv_task_fn fn,
  * Add fluv to a loop that the program runs itself, on this thread.
  *
  * The loop's data pointer and uv_run()'s meaning stay as they are. What can
- * still wake a task keeps the loop alive; an idle fluv does not. SIGPIPE is
- * ignored from here on, and a handler for stack overflows is installed in
- * front of the program's own SIGSEGV handler.
+ * still wake a task keeps the loop alive; an idle fluv does not.
+ *
+ * While a loop lives, SIGPIPE is ignored unless the program has a handler for
+ * it, and a handler that names tasks which run over their stacks is in front of
+ * the program's own for SIGSEGV and SIGBUS, which gets all other faults. When
+ * the last loop of the process is closed, both are as before, unless the program
+ * has changed them meanwhile. The options leave_sigsegv and leave_sigpipe of
+ * all loops do without.
  *
  * @param uv       The host's loop. Borrowed until fluv_loop_close().
  * @param options  NULL: defaults.

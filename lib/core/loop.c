@@ -4,11 +4,11 @@
 #include "core/loop.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/options.h"
+#include "core/process.h"
 #include "core/spin.h"
 #include "core/task.h"
 
@@ -68,16 +68,6 @@ void fluv__wrong_thread(const fluv_loop_t* home,
             fluv__loc_format(used, used_at, sizeof(used_at)));
 }
 
-/* SIGPIPE would end the process when a peer closes; a handler of the host's
- * own is left alone. */
-static void ignore_sigpipe(void) {
-  struct sigaction action;
-
-  if (sigaction(SIGPIPE, NULL, &action) == 0 &&
-      (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL)
-    signal(SIGPIPE, SIG_IGN);
-}
-
 /* The bounds of this thread's stack, which ASan wants to know. */
 static void find_main_ctx(fluv__ctx_t* ctx) {
 #if FLUV_ASAN
@@ -103,6 +93,7 @@ static void find_main_ctx(fluv__ctx_t* ctx) {
 static void forget_loop(void) {
   fluv__forks++;
   fluv__loop = NULL;
+  fluv__process_forked();
 }
 
 static void add_fork_handler(void) {
@@ -168,8 +159,9 @@ int fluv__loop_new(uv_loop_t* uv,
   }
   fluv__timers_init(&loop->timers, uv, loop->options.clock_paused);
   loop->open_handles = OWN_HANDLES;
-  loop->alt_stack = fluv__overflow_watch();
-  ignore_sigpipe();
+  if (!loop->options.leave_sigsegv)
+    loop->alt_stack = fluv__overflow_watch();
+  fluv__process_enter(&loop->options);
   fluv__watchdog_begin(loop, loop->options.watchdog_ms);
   *out_loop = loop;
   return 0;
@@ -224,6 +216,8 @@ void fluv__loop_closed(fluv_loop_t* loop) {
   if (--loop->open_handles > 0)
     return;
   release_left_over(loop);
+  if (loop->forks == fluv__forks)
+    fluv__process_leave(&loop->options); /* in a child it has left already */
   fluv__pool_deinit(&loop->pool);
   fluv__stack_cache_deinit(&loop->stacks);
   fluv__loop_unref(loop);

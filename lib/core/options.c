@@ -32,7 +32,7 @@ enum {
 
 DEFINE_SIZES(blocking_options, fluv_blocking_options_t, drop_result);
 DEFINE_SIZES(blocking_stats, fluv_blocking_stats_t, slots);
-DEFINE_SIZES(loop_options, fluv_loop_options_t, watchdog_ms);
+DEFINE_SIZES(loop_options, fluv_loop_options_t, leave_sigpipe);
 DEFINE_SIZES(metrics, fluv_metrics_t, busy_ns);
 DEFINE_SIZES(runtime_options, fluv_runtime_options_t, arg);
 DEFINE_SIZES(server_options, fluv_server_options_t, hand_over);

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* A task that runs over its stack hits the guard. The handler here says which
- * task it was and how large its stack is, and then lets the process die as it
- * would have. Faults elsewhere go to the handler that was there before.
+/* A task that runs over its stack hits the guard, or jumps over it. The handler
+ * of process.c asks here whether that has happened, says which task it was and
+ * how large its stack is, and then lets the process die as it would have.
  *
  * The handler runs on an alternate stack, one for each thread with a loop. It
  * uses only what is allowed in signal handlers: write() and its own number
  * formatting. */
-#include <pthread.h>
+#define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "core/loop.h"
 #include "core/task.h"
 
-/* Room for the handler and for sanitizers' own, if they are chained to. */
 enum {
-  ALT_STACK_SIZE = 64 * 1024
+  /* Room for the handler and for sanitizers' own, if they are chained to. */
+  ALT_STACK_SIZE = 64 * 1024,
+  /* How far below its stack a task is looked for. A frame of more bytes is a
+   * wild pointer as far as we can tell. */
+  MAX_JUMP = 64 * 1024 * 1024,
+  /* A function without calls uses so much below the stack pointer: 128 bytes
+   * on x86-64, and what a call pushes. */
+  RED_ZONE = 256
 };
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct sigaction previous_segv;
-static struct sigaction previous_bus;
-static size_t guard_size; /* set before the handler is */
 
 static void put_text(const char* text) {
   ssize_t n = write(STDERR_FILENO, text, strlen(text));
@@ -62,50 +64,49 @@ static void report(const fluv__task_t* task) {
   put_text("\n");
 }
 
-static bool is_overflow(const fluv__task_t* task, const void* address) {
+/* The interrupted code's stack pointer; 0 where we do not know how. */
+static uintptr_t stack_pointer(const void* context) {
+  const ucontext_t* uc = context;
+
+#if defined(__x86_64__) && defined(REG_RSP)
+  return (uintptr_t) uc->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__) && defined(__linux__)
+  return (uintptr_t) uc->uc_mcontext.sp;
+#else
+  (void) uc;
+  return 0;
+#endif
+}
+
+/* Is the address in the guard? Or was a frame so large that the stack pointer
+ * has jumped over it? Then the fault is between that and the stack's end. */
+static bool is_overflow(const fluv__task_t* task, uintptr_t at, uintptr_t sp) {
   uintptr_t low;
-  uintptr_t at = (uintptr_t) address;
 
   if (task == NULL || task->stack == NULL)
     return false;
   low = (uintptr_t) task->stack->low;
-  return at < low && at >= low - guard_size;
+  if (at >= low)
+    return false;
+  return low - at <= fluv__stack_guard() ||
+         (sp != 0 && sp < low && low - sp <= MAX_JUMP && at >= sp - RED_ZONE);
 }
 
-static void on_fault(int signum, siginfo_t* info, void* context) {
-  struct sigaction* before = signum == SIGSEGV ? &previous_segv : &previous_bus;
+bool fluv__overflow_report(const siginfo_t* info, const void* context) {
   const fluv_loop_t* loop = fluv__loop;
 
-  if (loop != NULL && is_overflow(loop->current, info->si_addr)) {
-    report(loop->current);
-  } else if (before->sa_flags & SA_SIGINFO) {
-    before->sa_sigaction(signum, info, context);
-    return;
-  } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
-    before->sa_handler(signum);
-    return;
-  }
-  /* The faulting instruction runs again and ends the process. */
-  signal(signum, SIG_DFL);
-}
-
-static void install(void) {
-  struct sigaction action;
-
-  guard_size = fluv__stack_guard();
-  memset(&action, 0, sizeof(action));
-  action.sa_sigaction = on_fault;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGSEGV, &action, &previous_segv);
-  sigaction(SIGBUS, &action, &previous_bus);
+  if (loop == NULL || !is_overflow(loop->current,
+                                   (uintptr_t) info->si_addr,
+                                   stack_pointer(context)))
+    return false;
+  report(loop->current);
+  return true;
 }
 
 void* fluv__overflow_watch(void) {
   stack_t alt;
   void* memory;
 
-  pthread_once(&once, install);
   if (sigaltstack(NULL, &alt) != 0 || (alt.ss_flags & SS_DISABLE) == 0)
     return NULL; /* the host has one, which serves as well */
   memory = fluv__malloc(ALT_STACK_SIZE);

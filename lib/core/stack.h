@@ -9,6 +9,8 @@
 #ifndef FLUV_CORE_STACK_H
 #define FLUV_CORE_STACK_H
 
+#include <signal.h>
+
 #include "core/internal.h"
 #include "core/switch-fp.h"
 
@@ -87,8 +89,12 @@ bool fluv__stack_has_spare(const fluv__stack_cache_t* cache);
  * stack, now and then. */
 void fluv__stack_trim(fluv__stack_cache_t* cache);
 
-/* Catch the running over of a task's stack on this thread: name the task, then
- * let the process die. Returns memory for fluv__overflow_unwatch(), or NULL. */
+/* In a signal handler: if this fault is a task that has run over its stack, say
+ * so and name the task. Otherwise false. */
+bool fluv__overflow_report(const siginfo_t* info, const void* context);
+
+/* Give the handler of this thread a stack to run on. Returns memory for
+ * fluv__overflow_unwatch(), or NULL. */
 void* fluv__overflow_watch(void);
 void fluv__overflow_unwatch(void* memory);
 

@@ -10,6 +10,7 @@
  * than a switch, so it is done once a chunk of resumes, and the chunk adapts
  * to how long they take.
  */
+#include "core/process.h"
 #include "core/spin.h"
 #include "core/task.h"
 
@@ -216,6 +217,10 @@ static void on_check(uv_check_t* handle) {
                         (unsigned) loop->turn,
                         memory_order_relaxed);
   fluv__turn_begin(loop);
+  /* Relaxed: a later turn sees it as well. */
+  if (fluv__unlikely(
+          atomic_load_explicit(&fluv__process_displaced, memory_order_relaxed)))
+    fluv__process_restore();
   if (fluv__unlikely(loop->turn % TRIM_TURNS == 0) &&
       fluv__stack_has_spare(&loop->stacks))
     fluv__stack_trim(&loop->stacks);
