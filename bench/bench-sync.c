@@ -44,7 +44,7 @@ static int64_t produce(void* arg) {
   return 0;
 }
 
-/* Gives way now and then, or nothing would ever be received. */
+/* Yields now and then, or nothing would ever be received. */
 static int64_t produce_unbounded(void* arg) {
   pipe_ends_t* p = arg;
   uint64_t i;

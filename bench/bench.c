@@ -28,7 +28,7 @@ enum {
  * the time is not believed. */
 #define UNDISTURBED 0.97
 
-/* How long a round is measured anew until it is. */
+/* For how long a disturbed round is repeated. */
 #define RETRY_NS UINT64_C(2000000000)
 
 typedef struct options {

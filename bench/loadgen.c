@@ -45,7 +45,7 @@ enum {
   EVENTS = 256,
   OPENING_MAX = 64,   /* half the usual backlog of 128: no SYN is dropped */
   STALL_SECONDS = 10, /* no answer at all for so long is a failure */
-  REPORTED_MAX = 10,  /* failures told in full; the others are counted */
+  REPORTED_MAX = 10,  /* failures printed in full; the others are counted */
   THREADS_MAX = 64,
   CONNECTIONS_MAX = 60000,
   SIZE_MAX_BYTES = 64 << 20,
@@ -68,7 +68,7 @@ struct options {
   double seconds;
   uint64_t requests; /* 0: as many as fit into `seconds` */
   double warmup;
-  pid_t server; /* 0: not told */
+  pid_t server; /* 0: not given */
   size_t threads;
 };
 
@@ -246,8 +246,8 @@ static void conn_send(struct worker* w, struct conn* c) {
   conn_want_write(w, c, c->sent < w->run->options.size);
 }
 
-/* The pattern has no period of its own within its length, so a message is
- * told from the one before it and from its neighbours' by its place there. */
+/* The pattern does not repeat within its length, so the offset of a message in
+ * it distinguishes the message from the one before and from its neighbours'. */
 static void conn_prepare(struct worker* w, struct conn* c) {
   uint64_t place = (c->id * PATTERN_STRIDE + c->seq) % PATTERN_PERIOD;
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Prints the names of all public functions, sorted, one a line; with --map the
-# linker's version script that exports them. Run in the top source folder.
+# linker's version script that exports them. Run in the top source directory.
 set -eu
 LC_ALL=C
 export LC_ALL

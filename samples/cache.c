@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* A cache that is read often and refreshed seldom.
+/* A cache that is read often and rarely refreshed.
  *
  * Shows:   fluv_rwlock_read, fluv_rwlock_write
  * Run:     samples/cache
@@ -36,7 +36,7 @@ static int64_t reader(void* arg) {
   return 0;
 }
 
-/* A writer in line holds back the readers behind it, so it gets its turn. */
+/* A queued writer holds back the readers behind it, so it gets its turn. */
 static int64_t refresh(void* arg) {
   (void) arg;
   for (int i = 0; i < 10; i++) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: 0BSD
 # Shows tcp_echo at work: starts it on a free port, talks to it with netcat,
-# stops it. Run it in the build folder, or let "./bootstrap demo" do so.
+# stops it. Run it in the build directory, or let "./bootstrap demo" do so.
 set -eu
 
 program=${1-samples/tcp_echo}

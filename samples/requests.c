@@ -13,7 +13,7 @@
 
 /* A request may lie on the stack: the await lasts until its callback has run,
  * also in a task that was cancelled. */
-static int64_t look_up(uv_loop_t* uv, const char* name) {
+static int64_t resolve(uv_loop_t* uv, const char* name) {
   uv_getaddrinfo_cb on_found = fluv_uv_on_getaddrinfo;
   uv_getaddrinfo_t req;
   struct addrinfo hints;
@@ -36,13 +36,13 @@ static int64_t look_up(uv_loop_t* uv, const char* name) {
   return err;
 }
 
-static int64_t look_at(uv_loop_t* uv, const char* path) {
+static int64_t get_status(uv_loop_t* uv, const char* path) {
   uv_fs_t req;
   int64_t err =
       fluv_await(FLUV_UV(&req, uv_fs_stat(uv, &req, path, fluv_uv_on_fs)));
 
   if (err >= 0)
-    printf("%s is %s folder\n",
+    printf("%s is %s directory\n",
            path,
            (req.statbuf.st_mode & S_IFMT) == S_IFDIR ? "a" : "no");
   uv_fs_req_cleanup(&req);
@@ -80,11 +80,11 @@ static int64_t compute(uv_loop_t* uv) {
 
 static int64_t requests(void* arg) {
   uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
-  int64_t err = look_up(uv, "127.0.0.1");
+  int64_t err = resolve(uv, "127.0.0.1");
 
   (void) arg;
   if (err >= 0)
-    err = look_at(uv, "/");
+    err = get_status(uv, "/");
   if (err >= 0)
     err = compute(uv);
   return err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* A race between a fast and a slow task. The loser is told to stop.
+/* A race between a fast and a slow task. The loser is cancelled.
  *
  * Shows:   fluv_select; how a task sees that it was cancelled
  * Run:     samples/select

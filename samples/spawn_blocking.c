@@ -16,7 +16,7 @@ enum {
 };
 
 /* A job's argument outlives the task that waits, if that is cancelled: so it
- * is on the heap, and belongs to whoever is left with it. */
+ * is on the heap, and belongs to the side that ends last. */
 struct count {
   FILE* file;
   int64_t lines;
