@@ -124,7 +124,12 @@ static void broadcast_cancel(fluv_future_t* f) {
 }
 
 static void broadcast_release(fluv_future_t* f) {
-  (void) withdraw(f);
+  broadcast_op_t* op = (broadcast_op_t*) f;
+
+  if (!withdraw(f)) { /* its wait was abandoned */
+    fluv__guard_lock(&op->b->guard);
+    unref_unlock(op->b);
+  }
 }
 
 static const fluv__ops_t recv_ops = {

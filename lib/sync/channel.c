@@ -26,7 +26,7 @@ void fluv__channel_unref_unlock(fluv__channel_t* ch) {
   fluv__free(ch);
 }
 
-static void unref(fluv__channel_t* ch) {
+void fluv__channel_unref(fluv__channel_t* ch) {
   fluv__guard_lock(&ch->guard);
   fluv__channel_unref_unlock(ch);
 }
@@ -192,7 +192,7 @@ fluv_sender_t* fluv_weak_sender_upgrade(fluv_weak_sender_t* weak) {
 
 void fluv_weak_sender_free(fluv_weak_sender_t* weak) {
   if (weak != NULL)
-    unref(fluv__channel_of(weak));
+    fluv__channel_unref(fluv__channel_of(weak));
 }
 
 fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
@@ -251,13 +251,13 @@ void fluv_receiver_free(fluv_receiver_t* rx) {
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
   destroy_all(ch, length);
-  unref(ch);
+  fluv__channel_unref(ch);
 }
 
 static void closed_arrive(fluv__inbox_node_t* node) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) fluv__sync_op_arrive(node);
 
-  unref(op->ch);
+  fluv__channel_unref(op->ch);
   fluv__complete(&op->sync.base,
                  fluv__sync_op_was_cancelled(&op->sync) ? FLUV_ECANCELED
                                                         : op->sync.wait.given);
@@ -297,7 +297,8 @@ static void closed_cancel(fluv_future_t* f) {
 }
 
 static void closed_release(fluv_future_t* f) {
-  (void) closed_withdraw(f);
+  if (!closed_withdraw(f))
+    fluv__channel_unref(((fluv__channel_op_t*) f)->ch);
 }
 
 static const fluv__ops_t closed_ops = {

@@ -93,7 +93,10 @@ typedef struct fluv__channel_op {
   } u;
 } fluv__channel_op_t;
 
-/* All under the guard. */
+/* Without the guard: drop a reference. */
+void fluv__channel_unref(fluv__channel_t* ch);
+
+/* All that follow, under the guard. */
 
 /* Drop a reference and let the guard go; the last one frees the channel. */
 void fluv__channel_unref_unlock(fluv__channel_t* ch);

@@ -124,7 +124,12 @@ static void oneshot_cancel(fluv_future_t* f) {
 }
 
 static void oneshot_release(fluv_future_t* f) {
-  (void) withdraw(f);
+  oneshot_op_t* op = (oneshot_op_t*) f;
+
+  if (!withdraw(f)) { /* its wait was abandoned */
+    fluv__guard_lock(&op->shot->guard);
+    unref_unlock(op->shot);
+  }
 }
 
 static const fluv__ops_t recv_ops = {

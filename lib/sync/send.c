@@ -147,7 +147,8 @@ static void tx_cancel(fluv_future_t* f) {
 }
 
 static void tx_release(fluv_future_t* f) {
-  (void) withdraw(f);
+  if (!withdraw(f)) /* its wait was abandoned */
+    fluv__channel_unref(((fluv__channel_op_t*) f)->ch);
 }
 
 static const fluv__ops_t send_ops = {

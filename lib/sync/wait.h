@@ -111,8 +111,9 @@ static inline fluv__wait_t* fluv__wait_queue_first(fluv__list_t* line) {
 }
 
 /* Under the guard: take a wait out of its line and give it what it waits for,
- * or an error. False: its loop is closed, it is out of the line and gets
- * nothing. */
+ * or an error. False: its loop is closed. The wait is out of the line then, and
+ * gets nothing: what it holds, a reference for one, is given back by release(),
+ * which finds it NOT_QUEUED only for this reason. */
 bool fluv__wait_grant(fluv__wait_t* wait,
                       int64_t given,
                       fluv__wake_list_t* wakes);

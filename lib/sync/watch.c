@@ -117,7 +117,12 @@ static void watch_cancel(fluv_future_t* f) {
 }
 
 static void watch_release(fluv_future_t* f) {
-  (void) withdraw(f);
+  watch_op_t* op = (watch_op_t*) f;
+
+  if (!withdraw(f)) { /* its wait was abandoned */
+    fluv__guard_lock(&op->watch->guard);
+    unref_unlock(op->watch);
+  }
 }
 
 static const fluv__ops_t changed_ops = {
