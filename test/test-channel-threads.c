@@ -74,11 +74,123 @@ TEST_TASK(senders_that_wait_when_a_thread_comes_are_served) {
   return 0;
 }
 
+static void recv_blocking(void* arg) {
+  int item = -1;
+
+  ck_assert_err(fluv_recv_blocking(rx, &item, 1, FLUV_FOREVER), 1);
+  *(int*) arg = item;
+}
+
+/* How many receivers wait, and is the first of them a plain thread? */
+static size_t count_queue(bool* out_thread_first) {
+  fluv__channel_t* ch = fluv__channel_of(rx);
+  fluv__list_t* it;
+  size_t n = 0;
+
+  fluv__guard_lock(&ch->guard);
+  fluv__list_foreach (it, &ch->rx_queue)
+    n++;
+  *out_thread_first =
+      n > 0 && fluv__wait_queue_first(&ch->rx_queue)->loop == NULL;
+  fluv__guard_unlock(&ch->guard);
+  return n;
+}
+
+static bool wait_for_queue(size_t n) {
+  bool thread_first;
+
+  while (count_queue(&thread_first) < n)
+    ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+  return thread_first;
+}
+
+/* What it was woken for has gone to somebody else. */
+static void wake_for_nothing(void) {
+  fluv__channel_t* ch = fluv__channel_of(rx);
+  fluv__wake_list_t wakes;
+
+  fluv__wake_list_init(&wakes);
+  fluv__guard_lock(&ch->guard);
+  fluv__channel_wake_receiver(ch, &wakes);
+  fluv__guard_unlock(&ch->guard);
+  fluv__wake_list_send(&wakes);
+}
+
+static int64_t thread_waits_on_in_front(size_t capacity) {
+  int items[2] = { 1, 2 };
+  int by_thread = 0;
+  int by_task = 0;
+  fluv_future_t* f;
+  uv_thread_t thread;
+
+  make(capacity);
+  ck_assert_int_eq(uv_thread_create(&thread, recv_blocking, &by_thread), 0);
+  (void) wait_for_queue(1);
+  f = fluv_recv(rx, &by_task);
+  fluv_start(f);
+  ck_assert(wait_for_queue(2));
+  wake_for_nothing();
+  ck_assert(wait_for_queue(2));
+  ck_assert_err(fluv_await(fluv_send(tx, &items[0])), 0);
+  ck_assert_int_eq(uv_thread_join(&thread), 0);
+  ck_assert_err(fluv_await(fluv_send(tx, &items[1])), 0);
+  ck_assert_err(fluv_await(f), 0);
+  ck_assert_int_eq(by_thread, 1);
+  ck_assert_int_eq(by_task, 2);
+  unmake();
+  return 0;
+}
+
+TEST_TASK(a_thread_that_finds_nothing_waits_on_in_front) {
+  return thread_waits_on_in_front(1);
+}
+
+TEST_TASK(in_a_rendezvous_a_thread_waits_on_in_front) {
+  return thread_waits_on_in_front(0);
+}
+
+enum {
+  MANY = 2000
+};
+
+static int64_t recv_until_closed(void* arg) {
+  int item;
+  int64_t err;
+
+  (void) arg;
+  while ((err = fluv_await(fluv_recv(rx, &item))) == 0)
+    continue;
+  fluv_receiver_free(rx);
+  return err == FLUV_ECLOSED ? 0 : err;
+}
+
+/* For TSan: both are receivers, so what only one may do is not looked at. */
+TEST_TASK(a_receiver_is_cloned_while_another_receives) {
+  other_t other;
+  int i;
+
+  make(4);
+  (void) fluv_receiver_clone(rx);
+  other_start(&other, recv_until_closed);
+  for (i = 0; i < MANY; i++) {
+    ck_assert_err(fluv_await(fluv_send(tx, &i)), 0);
+    fluv_receiver_free(fluv_receiver_clone(rx));
+  }
+  fluv_receiver_close(rx);
+  other_join(&other);
+  unmake();
+  return 0;
+}
+
 static Suite* channel_threads_suite(void) {
   Suite* s = suite_create("channel threads");
   TCase* tc = test_case(s, "threads", test_setup, test_teardown);
 
-  ADD(tc, senders_that_wait_when_a_thread_comes_are_served);
+  ADD(tc,
+      senders_that_wait_when_a_thread_comes_are_served,
+      a_thread_that_finds_nothing_waits_on_in_front,
+      in_a_rendezvous_a_thread_waits_on_in_front,
+      a_receiver_is_cloned_while_another_receives);
   return s;
 }
 

@@ -306,6 +306,41 @@ TEST_TASK(rendezvous_sends_to_who_is_there) {
   return 0;
 }
 
+TEST_TASK(a_rendezvous_has_as_many_places_as_receivers_wait) {
+  fluv_future_t* in[4];
+  fluv_permit_t permits[2];
+  int items[4];
+  int i;
+
+  make(0);
+  ck_assert_err(fluv_try_reserve(tx, 2, &permits[0]), FLUV_EINVAL);
+  ck_assert_err(fluv_try_reserve(tx, 1, &permits[0]), FLUV_EAGAIN);
+  for (i = 0; i < 4; i++) {
+    ck_assert_uint_eq(fluv_sender_get_room(tx), (size_t) i);
+    in[i] =
+        i == 1 ? fluv_recv_many(rx, &items[i], 1) : fluv_recv(rx, &items[i]);
+    fluv_start(in[i]);
+  }
+  ck_assert_err(fluv_try_reserve(tx, 1, &permits[0]), 0);
+  ck_assert_err(fluv_try_reserve(tx, 1, &permits[1]), 0);
+  ck_assert_uint_eq(fluv_sender_get_room(tx), 2);
+  fluv_drop(in[2]);
+  ck_assert_uint_eq(fluv_sender_get_room(tx), 1);
+  ck_assert_err(fluv_permit_send(&permits[0], &(int){ 5 }), 0);
+  ck_assert_err(fluv_await(in[0]), 0);
+  ck_assert_int_eq(items[0], 5);
+  ck_assert_uint_eq(fluv_sender_get_room(tx), 1);
+  fluv_permit_release(&permits[0]);
+  fluv_permit_release(&permits[1]);
+  ck_assert_uint_eq(fluv_sender_get_room(tx), 2);
+  fluv_receiver_close(rx);
+  ck_assert_err(fluv_await(in[1]), FLUV_ECLOSED);
+  ck_assert_err(fluv_await(in[3]), FLUV_ECLOSED);
+  ck_assert_uint_eq(fluv_sender_get_room(tx), 0);
+  unmake();
+  return 0;
+}
+
 TEST_TASK(an_unbounded_channel_grows_and_shrinks) {
   enum {
     MANY = 10000,
@@ -440,6 +475,7 @@ static Suite* channel_suite(void) {
       many_are_received_at_once,
       a_cancelled_recv_takes_nothing,
       rendezvous_sends_to_who_is_there,
+      a_rendezvous_has_as_many_places_as_receivers_wait,
       an_unbounded_channel_grows_and_shrinks,
       each_message_goes_to_one_of_several_receivers,
       messages_of_any_size);

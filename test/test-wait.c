@@ -121,12 +121,9 @@ static void grant_watch(void) {
 }
 
 static const abandoned_t abandoned[] = {
-  { start_recv, grant_recv },
-  { start_send, grant_send },
-  { start_closed, grant_closed },
-  { start_oneshot, grant_oneshot },
-  { start_broadcast, grant_broadcast },
-  { start_watch, grant_watch },
+  { start_recv, grant_recv },           { start_send, grant_send },
+  { start_closed, grant_closed },       { start_oneshot, grant_oneshot },
+  { start_broadcast, grant_broadcast }, { start_watch, grant_watch },
 };
 
 static void abandon(const abandoned_t* a) {

@@ -200,7 +200,8 @@ int fluv_send_blocking(fluv_sender_t* tx,
  * What is sent with a permit always has a place, also after a close.
  *
  * @param tx          The sender; must stay until the future has ended.
- * @param n           Places; not more than the capacity.
+ * @param n           Places; not more than the capacity, and 1 if that is 0:
+ *                    a receiver that waits, which nobody else sends to.
  * @param out_permit  Gets them. Use it with fluv_permit_send(), and end it with
  *                    fluv_permit_release().
  * @param loc         Place of the call; fluv_reserve() fills it in.

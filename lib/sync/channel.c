@@ -57,15 +57,6 @@ bool fluv__channel_grow(fluv__channel_t* ch, size_t n) {
   return true;
 }
 
-size_t fluv__channel_count_waiting(fluv__channel_t* ch) {
-  fluv__list_t* it;
-  size_t n = 0;
-
-  fluv__list_foreach (it, &ch->rx_queue)
-    n++;
-  return n;
-}
-
 void fluv__channel_emptied(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (ch->capacity == FLUV_UNBOUNDED && ch->mask >= LARGE_RING) {
     fluv__free(ch->slots);
@@ -92,19 +83,26 @@ void fluv__channel_serve(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
     atomic_store_explicit(&ch->tx_waits, false, memory_order_relaxed);
 }
 
+static void end_receivers(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
+  fluv__wait_queue_grant_all(&ch->rx_queue, FLUV_ECLOSED, wakes);
+  ch->rx_waiting = 0;
+}
+
 void fluv__channel_peek_ended(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (fluv__list_is_empty(&ch->rx_queue) || !fluv__channel_is_ended(ch))
     return;
-  fluv__wait_queue_grant_all(&ch->rx_queue, FLUV_ECLOSED, wakes);
+  end_receivers(ch, wakes);
 }
 
 void fluv__channel_wake_receiver(fluv__channel_t* ch,
                                  fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__wait_queue_first(&ch->rx_queue)) != NULL)
+  while ((wait = fluv__wait_queue_first(&ch->rx_queue)) != NULL) {
+    fluv__channel_rx_leaves(ch);
     if (fluv__wait_grant(wait, 0, wakes))
       return;
+  }
 }
 
 int fluv_channel_new(size_t capacity,
@@ -199,8 +197,13 @@ fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
 
   fluv__guard_lock(&ch->guard);
-  fluv__channel_settle(ch);
-  ch->owns = false; /* from here on each takes the guard */
+  if (ch->receivers == 1) {
+    /* Its own thread, or it is not in use: nobody looks at `owns` now. From
+     * here on each takes the guard; among several, all may be looking. */
+    fluv__channel_settle(ch);
+    ch->owns = false;
+  }
+  fluv__assert(!ch->owns);
   ch->receivers++;
   ch->refs++;
   fluv__guard_unlock(&ch->guard);
@@ -242,7 +245,7 @@ void fluv_receiver_free(fluv_receiver_t* rx) {
     ch->no_receivers = true;
     ch->owns = false;
     close_for_senders(ch, &wakes);
-    fluv__wait_queue_grant_all(&ch->rx_queue, FLUV_ECLOSED, &wakes);
+    end_receivers(ch, &wakes);
     /* Nobody puts a message in or takes one out any more. */
     length = ch->length;
     ch->length = 0;
@@ -339,7 +342,7 @@ size_t fluv_sender_get_room(fluv_sender_t* tx) {
     return FLUV_UNBOUNDED;
   fluv__guard_lock(&ch->guard);
   fluv__channel_settle(ch);
-  room = ch->capacity == 0 ? fluv__channel_count_waiting(ch) : ch->capacity;
+  room = ch->capacity == 0 ? ch->rx_waiting : ch->capacity;
   room = ch->used < room ? room - ch->used : 0;
   fluv__guard_unlock(&ch->guard);
   return room;

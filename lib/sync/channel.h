@@ -63,6 +63,7 @@ typedef struct fluv__channel {
   size_t capacity; /* FLUV_UNBOUNDED: no limit */
   fluv__list_t tx_queue; /* wait.n: places wanted */
   fluv__list_t rx_queue;
+  size_t rx_waiting;         /* in rx_queue; counted for a rendezvous only */
   fluv__list_t closed_queue; /* wait until it is closed */
   bool closed;               /* refuses what has no promised place */
   bool notify_on_empty;      /* something is to be done when `used` is 0 */
@@ -167,15 +168,25 @@ static inline bool fluv__channel_is_ended(fluv__channel_t* ch) {
                                           fluv__list_is_empty(&ch->tx_queue)));
 }
 
-/* A rendezvous has as many places as receivers wait. */
-size_t fluv__channel_count_waiting(fluv__channel_t* ch);
+/* A rendezvous has as many places as receivers wait: they come, and they go. */
+static inline void fluv__channel_rx_joins(fluv__channel_t* ch) {
+  if (fluv__unlikely(ch->capacity == 0))
+    ch->rx_waiting++;
+}
+
+static inline void fluv__channel_rx_leaves(fluv__channel_t* ch) {
+  if (fluv__unlikely(ch->capacity == 0)) {
+    fluv__assert(ch->rx_waiting > 0);
+    ch->rx_waiting--;
+  }
+}
 
 /* Are there n places more? */
 static inline bool fluv__channel_has_room(fluv__channel_t* ch, size_t n) {
   size_t capacity = ch->capacity;
 
   if (fluv__unlikely(capacity == 0))
-    capacity = fluv__channel_count_waiting(ch);
+    capacity = ch->rx_waiting;
   return n <= capacity && ch->used <= capacity - n;
 }
 

@@ -86,6 +86,7 @@ static void wait_for_message(fluv__channel_op_t* op,
     fluv__list_remove(&op->sync.wait.link);
     fluv__list_prepend(&ch->rx_queue, &op->sync.wait.link);
   }
+  fluv__channel_rx_joins(ch);
   if (ch->capacity == 0) /* there is a place for as long as we wait */
     fluv__channel_serve(ch, wakes);
 }
@@ -234,6 +235,7 @@ static bool withdraw(fluv_future_t* f) {
     fluv__guard_unlock(&ch->guard);
     return false;
   }
+  fluv__channel_rx_leaves(ch);
   fluv__channel_unref_unlock(ch);
   return true;
 }
@@ -300,13 +302,21 @@ int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
   return n > 0 ? 0 : (int) n;
 }
 
-/* Under the guard: a thread waits for a message. */
+/* Under the guard: a thread waits for a message; in front as above. */
 static void park_for_message(fluv__channel_t* ch,
                              fluv__parked_t* parked,
+                             bool in_front,
                              fluv__wake_list_t* wakes) {
   fluv__park_join(parked, &ch->rx_queue);
-  if (ch->capacity == 0)
+  if (in_front) {
+    fluv__list_remove(&parked->wait.link);
+    fluv__list_prepend(&ch->rx_queue, &parked->wait.link);
+  }
+  if (ch->capacity == 0) {
+    ch->rx_waiting++;
+    parked->left = &ch->rx_waiting;
     fluv__channel_serve(ch, wakes);
+  }
 }
 
 /* What is left of a time limit. */
@@ -327,6 +337,7 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
   fluv__wake_list_t wakes;
   int64_t result = fluv__may_block();
   uint64_t end = FLUV_FOREVER;
+  bool woken = false;
 
   if (result != 0 || most == 0)
     return result;
@@ -337,12 +348,13 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
     fluv__guard_lock(&ch->guard);
     result = take(ch, out_items, most, &wakes);
     if (result == FLUV_EAGAIN)
-      park_for_message(ch, &parked, &wakes);
+      park_for_message(ch, &parked, woken, &wakes);
     fluv__guard_unlock(&ch->guard);
     fluv__wake_list_send(&wakes);
     if (result != FLUV_EAGAIN)
       return result;
     result = fluv__park(&parked, &ch->guard, time_left(end));
+    woken = true;
   } while (result == 0);
   return result;
 }

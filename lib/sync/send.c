@@ -302,7 +302,7 @@ static bool may_reserve(const fluv_sender_t* tx,
   const fluv__channel_t* ch = (const fluv__channel_t*) (const void*) tx;
 
   return tx != NULL && permit != NULL && n > 0 &&
-         (n <= ch->capacity || ch->capacity == 0);
+         n <= (ch->capacity == 0 ? 1 : ch->capacity);
 }
 
 fluv_future_t* fluv_reserve_loc(fluv_sender_t* tx,
