@@ -21,24 +21,38 @@ static void drop_all(fluv_future_t* const* futures,
   }
 }
 
+static void end(fluv__arms_t* arms) {
+  if (fluv__unlikely(arms->untold) && arms->result < 0)
+    fluv__nest_give_back_values(&arms->nest);
+  fluv__complete(&arms->nest.base, arms->result);
+}
+
 static void arm_end(fluv__arm_t* arm) {
   fluv__arms_t* arms = arm->arms;
-  int64_t result = arm->f->result;
+  fluv_future_t* f = arm->f;
+  bool counts;
 
-  fluv__future_free(arm->f, arms->base.loc);
   arm->f = NULL;
   arms->left--;
-  arms->on_end(arms, (size_t) (arm - arms->arm), result);
+  counts = arms->on_end(arms, (size_t) (arm - arms->arm), f->result);
+  fluv__nest_keep(&arms->nest, f, counts);
   if (arms->left == 0 && !arms->starting)
-    fluv__complete(&arms->base, arms->result);
+    end(arms);
 }
 
 static void arm_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
   fluv__arm_t* arm = fluv__container_of(waiter, fluv__arm_t, waiter);
+  fluv_loop_t* loop = f->loop;
 
-  (void) f;
-  arm->arms->waiting--;
-  arm_end(arm);
+  /* If a loop over these arms is on the stack, it completes the combinator. */
+  if (arm->arms->starting) {
+    arm->arms->waiting--;
+    arm_end(arm);
+  } else if (fluv__nest_enter(f)) {
+    arm->arms->waiting--;
+    arm_end(arm);
+    fluv__nest_leave(loop);
+  }
 }
 
 /* The combinator cannot be made: `taken` of the futures were taken over by
@@ -81,47 +95,72 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
   arms->arm = (fluv__arm_t*) (void*) ((char*) arms + size);
   for (i = 0; i < n; i++) {
     if (fluv__unlikely(futures[i] == NULL)) {
-      fluv__future_free(&arms->base, loc);
+      fluv__future_free(&arms->nest.base, loc);
       return refuse(futures, n, i, FLUV_EINVAL, loc, out_failed);
     }
     fluv__take(futures[i], loop, loc);
     arms->arm[i].f = futures[i];
   }
+  fluv__nest_init(&arms->nest);
   arms->count = n;
   arms->left = n;
   arms->waiting = 0;
+  arms->cold = n;
+  arms->next = arms->arm;
   arms->starting = false;
   arms->stopped = false;
+  arms->untold = false;
   arms->result = 0;
   return arms;
 }
 
-void fluv__arms_start(fluv__arms_t* arms, size_t first) {
-  size_t index = first;
-  size_t i;
+/* An arm has been started: it has ended, or is waited for. */
+FLUV__INLINE void settle(fluv__arms_t* arms, fluv__arm_t* arm) {
+  if (arm->f->state == FLUV__DONE) {
+    arm_end(arm);
+    return;
+  }
+  arm->f->waiter = &arm->waiter;
+  arms->waiting++;
+  if (fluv__unlikely(arms->stopped))
+    fluv__cancel(arm->f); /* stopped by a hook during its start */
+}
 
-  arms->starting = true;
-  for (i = 0; i < arms->count; i++) {
-    fluv__arm_t* arm = &arms->arm[index];
+fluv_future_t* fluv__arms_step(fluv_future_t* f) {
+  fluv__arms_t* arms = (fluv__arms_t*) f;
+  fluv__arm_t* end_of_arms = arms->arm + arms->count;
+  fluv__arm_t* arm = arms->next;
 
-    if (++index == arms->count)
-      index = 0;
+  if (fluv__unlikely(arms->starting)) {
+    settle(arms, arm); /* the one that the last step has returned */
+    arms->cold--;
+    arm++;
+  } else {
+    arms->starting = true;
+    if (fluv__unlikely(f->flags & FLUV__CANCELLED))
+      arms->stopped = true;
+  }
+  for (; arms->cold > 0; arms->cold--, arm++) {
+    if (fluv__unlikely(arm == end_of_arms))
+      arm = arms->arm;
     /* A cold one that is stopped is cancelled, which ends it untouched. */
     if (arms->stopped)
-      fluv__cancel(arm->f);
+      fluv__nest_cancel_child(arm->f);
     arm->arms = arms;
     arm->waiter.wake = arm_wake;
-    if (!fluv__start_and_wait(arm->f, &arm->waiter)) {
-      arm_end(arm);
-    } else {
-      arms->waiting++;
-      if (arms->stopped)
-        fluv__cancel(arm->f); /* stopped by a hook during its start */
+    if (arm->f->state == FLUV__COLD) {
+      if (fluv__unlikely(arm->f->ops->step != NULL)) {
+        arms->next = arm;
+        return arm->f;
+      }
+      fluv__start(arm->f);
     }
+    settle(arms, arm);
   }
   arms->starting = false;
   if (arms->left == 0)
-    fluv__complete(&arms->base, arms->result);
+    end(arms);
+  return NULL;
 }
 
 void fluv__arms_stop(fluv__arms_t* arms) {
@@ -147,20 +186,22 @@ void fluv__arms_stop(fluv__arms_t* arms) {
 
 void fluv__arms_cancel(fluv_future_t* f) {
   fluv__arms_t* arms = (fluv__arms_t*) f;
+  fluv_loop_t* loop = f->loop;
 
   if (f->state == FLUV__COLD) {
     /* Some arms may be under way by themselves: they are waited for. */
-    f->state = FLUV__PENDING;
-    arms->stopped = true;
-    fluv__arms_start(arms, 0);
+    fluv__start(f);
     return;
   }
+  if (!fluv__nest_enter(f))
+    return;
   fluv__arms_stop(arms);
   if (arms->left == 0 && !arms->starting)
-    fluv__complete(f, arms->result);
+    end(arms);
+  fluv__nest_leave(loop);
 }
 
-void fluv__arms_discard(fluv_future_t* f) {
+void fluv__arms_discard_children(fluv_future_t* f) {
   fluv__arms_t* arms = (fluv__arms_t*) f;
   size_t i;
 

@@ -10,7 +10,7 @@
 #ifndef FLUV_CORE_ARMS_H
 #define FLUV_CORE_ARMS_H
 
-#include "core/loop.h"
+#include "core/nest.h"
 
 typedef struct fluv__arms fluv__arms_t;
 
@@ -22,16 +22,21 @@ typedef struct fluv__arm {
 
 /* Begins a combinator's struct, whose last member is the array of arms. */
 struct fluv__arms {
-  fluv_future_t base;
+  fluv__nest_t nest;
   fluv__arm_t* arm;
   size_t count;
   size_t left;    /* arms that have not ended */
   size_t waiting; /* of those, started and not yet ended */
-  bool starting;  /* in the loop that starts them: not yet to be completed */
-  bool stopped;   /* arms not yet started are dropped instead */
+  size_t cold;    /* arms that are still to be started, from `next` on, round
+                     to the one before */
+  fluv__arm_t* next;
+  bool starting; /* not all are started: not yet to be completed */
+  bool stopped;  /* arms not yet started are dropped instead */
+  bool untold;   /* an error says nothing of the arms that ended well: what
+                     their results stand for is given back */
   int64_t result;
-  /* An arm has ended; its future is gone. */
-  void (*on_end)(fluv__arms_t* arms, size_t index, int64_t result);
+  /* An arm has ended. Does its result count as part of ours? */
+  bool (*on_end)(fluv__arms_t* arms, size_t index, int64_t result);
 };
 
 /* Make a combinator of `size` bytes and `n` arms behind them, taking over the
@@ -43,8 +48,8 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
                              const fluv_loc_t* loc,
                              fluv_future_t** out_failed);
 
-/* Start all arms from index `first` on, round to the one before it. */
-void fluv__arms_start(fluv__arms_t* arms, size_t first);
+/* step() of the table of ops. */
+fluv_future_t* fluv__arms_step(fluv_future_t* f);
 
 /* Cancel the arms that run, and drop those not yet started. */
 void fluv__arms_stop(fluv__arms_t* arms);
@@ -52,7 +57,7 @@ void fluv__arms_stop(fluv__arms_t* arms);
 /* For the table of operations, which must say that it is live: cancelled
  * before it was started, it still waits for arms that are under way. */
 void fluv__arms_cancel(fluv_future_t* f);
-void fluv__arms_discard(fluv_future_t* f);
+void fluv__arms_discard_children(fluv_future_t* f);
 void fluv__arms_describe(const fluv_future_t* f, char* buf, size_t size);
 
 #endif /* FLUV_CORE_ARMS_H */

@@ -62,12 +62,42 @@ fluv_future_t* fluv_never_loc(const fluv_loc_t* loc) {
   return f != NULL ? f : fluv__future_enomem();
 }
 
+static void end_future(fluv_future_t* f, const fluv_loc_t* used) {
+  if (f->flags & FLUV__UNREAD)
+    f->ops->give_back(f);
+  if (f->flags & FLUV__NEEDS_RELEASE)
+    f->ops->release(f);
+  f->flags &= (uint16_t) ~(FLUV__UNREAD | FLUV__NEEDS_RELEASE);
+  fluv__future_free(f, used);
+}
+
+/* One that holds others frees them in its turn: the outermost call works them
+ * off. */
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used) {
+  fluv_loop_t* loop = f->loop;
+
   if (f->flags & FLUV__IMMORTAL)
     return;
-  f->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
-  f->ops->release(f);
-  fluv__future_free(f, used);
+  if (f->flags & FLUV__LISTED) { /* freed when its turn comes */
+    f->flags &= (uint16_t) ~FLUV__UNTOLD;
+    f->flags |= FLUV__DETACHED;
+    return;
+  }
+  if (loop->freeing) {
+    f->next = NULL;
+    *loop->to_free_end = f;
+    loop->to_free_end = &f->next;
+    return;
+  }
+  loop->freeing = true;
+  end_future(f, used);
+  while ((f = loop->to_free) != NULL) {
+    loop->to_free = f->next;
+    if (loop->to_free == NULL)
+      loop->to_free_end = &loop->to_free;
+    end_future(f, used);
+  }
+  loop->freeing = false;
 }
 
 /* The future was used before, or belongs to another thread. */
@@ -129,6 +159,8 @@ void fluv__cancel(fluv_future_t* f) {
 void fluv__future_reap(fluv_future_t* f) {
   if ((f->flags & FLUV__REPORT) && f->result < 0 && f->result != FLUV_ECANCELED)
     fluv__unhandled(f);
+  if ((f->flags & FLUV__REPORT) == 0)
+    fluv__set_unread(f);
   fluv__future_free(f, f->loop->drop_loc);
 }
 
@@ -136,6 +168,7 @@ void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc) {
   fluv_loop_t* loop = f->loop;
 
   if (f->state == FLUV__DONE) {
+    fluv__set_unread(f);
     fluv__future_free(f, loc);
     return;
   }

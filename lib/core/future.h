@@ -14,6 +14,13 @@
  * A future has one owner: the caller who made it, until a function takes it
  * over (TAKEN). The new owner either has put a waiter on it, keeps it cold, or
  * has set DETACHED: then fluv__complete() frees it.
+ *
+ * A result may stand for something: a lock, a permit, a message, a connection.
+ * It passes to whoever reads the result: an await, a join set's next, the
+ * function of a continuation, or the first `results` of a combinator that is
+ * read itself. Until then it is the future's, and if the future is dropped, or
+ * loses in a select, or its join set is closed, give_back() puts it back where
+ * it came from. A detached future has no reader: what it did stays done.
  */
 #ifndef FLUV_CORE_FUTURE_H
 #define FLUV_CORE_FUTURE_H
@@ -36,12 +43,24 @@ struct fluv__ops {
   bool live;
   /* run() is user code: only on the loop's own stack, outside tasks. */
   bool run_on_loop;
+  /* It begins with a fluv__nest_t: see nest.h. */
+  bool nests;
   /* Begin; may complete. NULL: nothing to do. */
   void (*start)(fluv_future_t* f);
   /* End soon, by fluv__complete(), now or later. NULL: cannot be stopped. */
   void (*cancel)(fluv_future_t* f);
   /* DISCARDED was set: pass it on to what it waits for. NULL: to nothing. */
   void (*discard)(fluv_future_t* f);
+  /* Of one that nests, and is started by fluv__nest_start(): start more of its
+   * children. Returns one, still COLD, that has a step() too, and is called
+   * again when that is started. NULL: all are. Its first call looks whether
+   * CANCELLED is set. */
+  fluv_future_t* (*step)(fluv_future_t* f);
+  void (*discard_children)(fluv_future_t* f);
+  /* Done, and nobody will read the result: give back what it stands for, if
+   * anything. Called at most once, before release(). NULL: it never stands for
+   * anything. */
+  void (*give_back)(fluv_future_t* f);
   /* Its turn in the ready queue has come. */
   void (*run)(fluv_future_t* f);
   /* The struct is about to be freed: give back what it holds. Called only if
@@ -65,7 +84,12 @@ enum {
   FLUV__REPORT = 1 << 3,    /* an error goes to the unhandled-error hook */
   FLUV__IMMORTAL = 1 << 4,  /* not from the pool: never freed, used at will */
   FLUV__DISCARDED = 1 << 5, /* dropped: touches no memory of the caller's */
-  FLUV__NEEDS_RELEASE = 1 << 6 /* there is something for ops->release() */
+  FLUV__NEEDS_RELEASE = 1 << 6, /* there is something for ops->release() */
+  FLUV__LISTED = 1 << 7,        /* in the loop's list of nest.h */
+  FLUV__UNTOLD = 1 << 8,        /* and there because its waiter is to be told */
+  FLUV__UNREAD = 1 << 9,        /* being freed: for ops->give_back(), too */
+  /* Not just to be put back into the pool. */
+  FLUV__ODD = FLUV__NEEDS_RELEASE | FLUV__IMMORTAL | FLUV__LISTED | FLUV__UNREAD
 };
 
 struct fluv_future {
@@ -79,7 +103,7 @@ struct fluv_future {
   uint64_t id;
   uint32_t class; /* of its size, for the pool */
   uint8_t state;
-  uint8_t flags;
+  uint16_t flags;
 };
 
 /* The future to return when none can be made: one that needs no memory. */
@@ -106,6 +130,12 @@ static inline void fluv__discard(fluv_future_t* f) {
 
 /* Cancel and forget a future that is taken. */
 void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc);
+
+/* Before a done future is freed: nobody has read it. */
+static inline void fluv__set_unread(fluv_future_t* f) {
+  if (f->ops->give_back != NULL)
+    f->flags |= FLUV__UNREAD;
+}
 
 /* Free a done future nobody waited for, reporting its error if asked to. */
 void fluv__future_reap(fluv_future_t* f);

@@ -4,18 +4,18 @@
 #ifndef FLUV_CORE_GROUP_H
 #define FLUV_CORE_GROUP_H
 
-#include "core/loop.h"
+#include "core/nest.h"
 
 typedef struct fluv__group fluv__group_t;
 
-typedef struct fluv__member {
+typedef struct fluv__group_member {
   fluv__list_t link; /* in group->running, then ->ended */
   fluv__waiter_t waiter;
   fluv__group_t* group;
-  fluv_future_t* f; /* NULL once it has ended */
+  fluv_future_t* f; /* ended: NULL, or what its result stands for is with it */
   void* tag;
   int64_t result;
-} fluv__member_t;
+} fluv__group_member_t;
 
 struct fluv__group {
   fluv__list_t running;
@@ -25,11 +25,11 @@ struct fluv__group {
   unsigned cancelling; /* fluv__group_cancel() is on the stack: the group must
                           not be freed */
   /* A member has ended and is in `ended`. */
-  void (*on_end)(fluv__group_t* group, fluv__member_t* member);
+  void (*on_end)(fluv__group_t* group, fluv__group_member_t* member);
 };
 
 void fluv__group_init(fluv__group_t* group,
-                      void (*on_end)(fluv__group_t*, fluv__member_t*));
+                      void (*on_end)(fluv__group_t*, fluv__group_member_t*));
 
 /* Take a future over and start it; dropped on failure. It may end, and
  * on_end() be called, before this returns. 0 or FLUV_ENOMEM. */
@@ -43,8 +43,11 @@ void fluv__group_cancel(fluv__group_t* group);
 /* Members that run touch no memory of the caller's any more. */
 void fluv__group_discard(fluv__group_t* group);
 
-/* Free a member that has ended. */
-void fluv__group_remove(fluv__group_t* group, fluv__member_t* member);
+/* Take a member that has ended out of the group. */
+void fluv__group_take(fluv__group_t* group, fluv__group_member_t* member);
+
+/* Free one that was taken out. Has anybody read its result? */
+void fluv__group_member_free(fluv__group_member_t* member, bool read);
 
 /* Free the members, ended or not, of a group whose loop is gone. */
 void fluv__group_abandon(fluv__group_t* group);

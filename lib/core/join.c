@@ -9,11 +9,11 @@ typedef struct join_op {
 } join_op_t;
 
 static void store(join_op_t* op, size_t index, int64_t result) {
-  if (op->results != NULL && (op->arms.base.flags & FLUV__DISCARDED) == 0)
+  if (op->results != NULL && (op->arms.nest.base.flags & FLUV__DISCARDED) == 0)
     op->results[index] = result;
 }
 
-static void join_end(fluv__arms_t* arms, size_t index, int64_t result) {
+static bool join_end(fluv__arms_t* arms, size_t index, int64_t result) {
   join_op_t* op = (join_op_t*) arms;
 
   store(op, index, result);
@@ -21,40 +21,52 @@ static void join_end(fluv__arms_t* arms, size_t index, int64_t result) {
     op->failed = index;
     arms->result = result;
   }
+  return true;
 }
 
-static void try_join_end(fluv__arms_t* arms, size_t index, int64_t result) {
+static bool try_join_end(fluv__arms_t* arms, size_t index, int64_t result) {
   store((join_op_t*) arms, index, result);
   if (result < 0 && arms->result == 0) {
     arms->result = result;
     fluv__arms_stop(arms);
   }
+  return true;
 }
 
 static void join_start(fluv_future_t* f) {
-  fluv__arms_start((fluv__arms_t*) f, 0);
+  fluv__nest_start(f, fluv__arms_step(f));
 }
 
 static const fluv__ops_t join_ops = {
   .kind = "join_all",
   .live = true,
+  .nests = true,
   .start = join_start,
+  .step = fluv__arms_step,
   .cancel = fluv__arms_cancel,
-  .discard = fluv__arms_discard,
+  .discard = fluv__nest_discard,
+  .discard_children = fluv__arms_discard_children,
+  .give_back = fluv__nest_give_back,
+  .release = fluv__nest_release,
   .describe = fluv__arms_describe,
 };
 
 static const fluv__ops_t try_join_ops = {
   .kind = "try_join_all",
   .live = true,
+  .nests = true,
   .start = join_start,
+  .step = fluv__arms_step,
   .cancel = fluv__arms_cancel,
-  .discard = fluv__arms_discard,
+  .discard = fluv__nest_discard,
+  .discard_children = fluv__arms_discard_children,
+  .give_back = fluv__nest_give_back,
+  .release = fluv__nest_release,
   .describe = fluv__arms_describe,
 };
 
 static fluv_future_t* join_new(const fluv__ops_t* ops,
-                               void (*on_end)(fluv__arms_t* arms,
+                               bool (*on_end)(fluv__arms_t* arms,
                                               size_t index,
                                               int64_t result),
                                fluv_future_t* const* futures,
@@ -69,12 +81,13 @@ static fluv_future_t* join_new(const fluv__ops_t* ops,
     return failed;
   op->arms.on_end = on_end;
   op->results = results;
+  op->arms.untold = results == NULL;
   op->failed = SIZE_MAX;
   if (n == 0) {
-    op->arms.base.result = 0;
-    op->arms.base.state = FLUV__DONE;
+    op->arms.nest.base.result = 0;
+    op->arms.nest.base.state = FLUV__DONE;
   }
-  return &op->arms.base;
+  return &op->arms.nest.base;
 }
 
 fluv_future_t* fluv_join_all_loc(fluv_future_t* const* futures,

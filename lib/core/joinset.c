@@ -7,6 +7,8 @@ struct fluv_joinset {
   fluv_loop_t* loop;
   fluv_future_t* next;  /* a fluv_joinset_next() that waits */
   fluv_future_t* close; /* made in advance, so that closing cannot fail */
+  fluv__list_t given;   /* members that a fluv_joinset_next() has, which is done
+                           and not read yet */
   bool closing;
 };
 
@@ -15,12 +17,24 @@ typedef struct next_op {
   fluv_joinset_t* set;
   int64_t* out_result; /* the caller's, as the next */
   void** out_tag;
+  fluv__group_member_t* member; /* what it took; NULL: nothing */
 } next_op_t;
 
 typedef struct close_op {
   fluv_future_t base;
   fluv_joinset_t* set;
 } close_op_t;
+
+/* The set goes: what is given back from now on comes from no set. */
+static void forget_given(fluv_joinset_t* set) {
+  fluv__list_t* link;
+
+  while (!fluv__list_is_empty(&set->given)) {
+    link = set->given.next;
+    fluv__list_remove(link);
+    fluv__container_of(link, fluv__group_member_t, link)->group = NULL;
+  }
+}
 
 static void close_discard(fluv_future_t* f) {
   fluv__group_discard(&((close_op_t*) f)->set->group);
@@ -31,6 +45,7 @@ static void close_release(fluv_future_t* f) {
   fluv_joinset_t* set = ((close_op_t*) f)->set;
 
   fluv__group_abandon(&set->group);
+  forget_given(set);
   fluv__free(set);
 }
 
@@ -44,33 +59,41 @@ static const fluv__ops_t close_ops = {
 /* Once it is closed and the last member has ended: free all. */
 static void try_end_close(fluv_joinset_t* set) {
   fluv_future_t* close = set->close;
+  fluv__group_member_t* member;
 
   if (!set->closing || set->group.running_count > 0 ||
       set->group.cancelling > 0)
     return;
-  while (!fluv__list_is_empty(&set->group.ended))
-    fluv__group_remove(
-        &set->group,
-        fluv__container_of(set->group.ended.next, fluv__member_t, link));
+  close->flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
+  while (!fluv__list_is_empty(&set->group.ended)) {
+    /* The last first, for what goes back to the front of a channel. */
+    member =
+        fluv__container_of(set->group.ended.prev, fluv__group_member_t, link);
+    fluv__group_take(&set->group, member);
+    fluv__group_member_free(member, false);
+  }
+  forget_given(set);
   fluv__free(set);
-  close->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
   fluv__complete(close, 0);
 }
 
 /* Give the first result to whoever waits for it. */
 static void take_first(fluv_joinset_t* set, next_op_t* op) {
-  fluv__member_t* member =
-      fluv__container_of(set->group.ended.next, fluv__member_t, link);
+  fluv__group_member_t* member =
+      fluv__container_of(set->group.ended.next, fluv__group_member_t, link);
 
   if (op->out_result != NULL)
     *op->out_result = member->result;
   if (op->out_tag != NULL)
     *op->out_tag = member->tag;
-  fluv__group_remove(&set->group, member);
+  fluv__group_take(&set->group, member);
+  fluv__list_append(&set->given, &member->link);
+  op->member = member;
+  op->base.flags |= FLUV__NEEDS_RELEASE;
   fluv__complete(&op->base, 1);
 }
 
-static void on_end(fluv__group_t* group, fluv__member_t* member) {
+static void on_end(fluv__group_t* group, fluv__group_member_t* member) {
   fluv_joinset_t* set = fluv__container_of(group, fluv_joinset_t, group);
   fluv_future_t* next = set->next;
 
@@ -99,6 +122,7 @@ fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc) {
   set->close->flags = FLUV__NEEDS_RELEASE;
   ((close_op_t*) set->close)->set = set;
   set->loop = fluv__loop;
+  fluv__list_init(&set->given);
   fluv__group_init(&set->group, on_end);
   return set;
 }
@@ -141,10 +165,46 @@ static void next_cancel(fluv_future_t* f) {
   fluv__complete(f, FLUV_ECANCELED);
 }
 
+/* The result has been read. */
+static void next_release(fluv_future_t* f) {
+  fluv__group_member_t* member = ((next_op_t*) f)->member;
+
+  if (member == NULL)
+    return;
+  if (member->group != NULL)
+    fluv__list_remove(&member->link);
+  fluv__group_member_free(member, true);
+}
+
+/* It has not: the member is the first again. */
+static void next_give_back(fluv_future_t* f) {
+  fluv_joinset_t* set = ((next_op_t*) f)->set;
+  fluv__group_member_t* member = ((next_op_t*) f)->member;
+  fluv_future_t* next;
+
+  ((next_op_t*) f)->member = NULL;
+  if (member == NULL)
+    return;
+  if (member->group == NULL) {
+    fluv__group_member_free(member, false);
+    return;
+  }
+  fluv__list_remove(&member->link);
+  fluv__list_prepend(&set->group.ended, &member->link);
+  set->group.count++;
+  next = set->next;
+  if (next == NULL || set->closing)
+    return;
+  set->next = NULL;
+  take_first(set, (next_op_t*) next);
+}
+
 static const fluv__ops_t next_ops = {
   .kind = "joinset next",
   .start = next_start,
   .cancel = next_cancel,
+  .give_back = next_give_back,
+  .release = next_release,
 };
 
 fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
@@ -162,6 +222,7 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
   op->set = set;
   op->out_result = out_result;
   op->out_tag = out_tag;
+  op->member = NULL;
   return &op->base;
 }
 

@@ -143,6 +143,9 @@ int fluv__loop_new(uv_loop_t* uv,
   loop->chunk = 64;
   fluv__list_init(&loop->tasks);
   loop->to_cancel_end = &loop->to_cancel;
+  loop->nest_end = &loop->nest_first;
+  loop->to_free_end = &loop->to_free;
+  loop->arrivals_end = &loop->arrivals;
   fluv__list_init(&loop->handles);
   fluv__pool_init(&loop->pool);
   fluv__stack_cache_init(&loop->stacks, fluv__task_main, &loop->fp);
@@ -206,7 +209,7 @@ static void release_left_over(fluv_loop_t* loop) {
 
       if (f->state == FLUV__FREED || !holds(f))
         continue;
-      f->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+      f->flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
       f->ops->release(f);
     }
   }

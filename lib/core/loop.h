@@ -86,7 +86,21 @@ struct fluv_loop {
   size_t task_count;
   fluv__task_t* to_cancel; /* FIFO of those whose await is to be cancelled */
   fluv__task_t** to_cancel_end;
-  bool cancelling;     /* somebody works that off */
+  bool cancelling;           /* somebody works that off */
+  fluv_future_t* nest_first; /* FIFO through `next`: see nest.h */
+  fluv_future_t** nest_end;
+  bool nest_busy;    /* between fluv__nest_enter() and fluv__nest_leave() */
+  bool nest_working; /* somebody works the list off */
+  bool discarding;   /* somebody works off `to_discard` */
+  fluv_future_t*
+      to_free; /* FIFO through `next`, of those that hold something */
+  fluv_future_t** to_free_end;
+  bool freeing; /* somebody works that off */
+  bool sending; /* somebody works off `arrivals` */
+  struct fluv__nest* to_discard;
+  fluv__inbox_node_t* arrivals; /* FIFO of waits that were granted something by
+                                   this thread */
+  fluv__inbox_node_t** arrivals_end;
   size_t remote_waits; /* for promises: these keep the loop alive */
   size_t queued_waits; /* in queues: so do these, unless it is `alone` */
   bool alone;          /* it is certain that nobody can end the latter */
@@ -255,7 +269,7 @@ static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
 /* Free a future that is done or was never started. */
 static inline void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used) {
   fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
-  if (fluv__unlikely(f->flags & (FLUV__NEEDS_RELEASE | FLUV__IMMORTAL))) {
+  if (fluv__unlikely(f->flags & FLUV__ODD)) {
     fluv__future_free_slow(f, used);
     return;
   }

@@ -11,11 +11,13 @@ static void cancel_children(fluv_scope_t* scope) {
   fluv__group_cancel(&scope->group);
 }
 
-static void on_end(fluv__group_t* group, fluv__member_t* member) {
+static void on_end(fluv__group_t* group, fluv__group_member_t* member) {
   fluv_scope_t* scope = fluv__container_of(group, fluv_scope_t, group);
   int64_t result = member->result;
 
-  fluv__group_remove(group, member);
+  /* As with one that is detached, what it did stays done. */
+  fluv__group_take(group, member);
+  fluv__group_member_free(member, true);
   if (result < 0 && scope->error == 0 &&
       !(result == FLUV_ECANCELED && scope->cancelled)) {
     scope->error = result;

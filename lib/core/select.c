@@ -11,48 +11,62 @@ typedef struct select_op {
   unsigned flags;
 } select_op_t;
 
-static void select_end(fluv__arms_t* arms, size_t index, int64_t result) {
+static bool select_end(fluv__arms_t* arms, size_t index, int64_t result) {
   select_op_t* op = (select_op_t*) arms;
   bool counts =
       result >= 0 || ((op->flags & FLUV_SELECT_OK) == 0 && !arms->stopped);
 
+  /* A loser that failed may still stand for something, and that stays so: the
+   * mutex of a condvar's wait is locked however the wait ends. */
   if (op->winner != NO_WINNER)
-    return;
+    return result < 0;
   if (!counts) {
     if (!arms->stopped)
       arms->result = result;
-    return;
+    return true;
   }
   op->winner = index;
   arms->result = (int64_t) index;
-  if (op->out_result != NULL && (arms->base.flags & FLUV__DISCARDED) == 0)
+  if (op->out_result != NULL && (arms->nest.base.flags & FLUV__DISCARDED) == 0)
     *op->out_result = result;
   fluv__arms_stop(arms);
+  return true;
+}
+
+static fluv_future_t* select_step(fluv_future_t* f) {
+  select_op_t* op = (select_op_t*) f;
+
+  if (!op->arms.starting && op->winner == NO_WINNER) {
+    if (f->flags & FLUV__CANCELLED)
+      op->arms.result = FLUV_ECANCELED;
+    if ((op->flags & FLUV_SELECT_BIASED) == 0)
+      op->arms.next +=
+          fluv__rng_below(&f->loop->rng, (uint32_t) op->arms.count);
+  }
+  return fluv__arms_step(f);
 }
 
 static void select_start(fluv_future_t* f) {
-  select_op_t* op = (select_op_t*) f;
-  size_t first = 0;
-
-  if ((op->flags & FLUV_SELECT_BIASED) == 0)
-    first = fluv__rng_below(&f->loop->rng, (uint32_t) op->arms.count);
-  fluv__arms_start(&op->arms, first);
+  fluv__nest_start(f, select_step(f));
 }
 
 static void select_cancel(fluv_future_t* f) {
-  fluv__arms_t* arms = (fluv__arms_t*) f;
-
   if (((select_op_t*) f)->winner == NO_WINNER)
-    arms->result = FLUV_ECANCELED;
+    ((fluv__arms_t*) f)->result = FLUV_ECANCELED;
   fluv__arms_cancel(f);
 }
 
 static const fluv__ops_t select_ops = {
   .kind = "select",
   .live = true,
+  .nests = true,
   .start = select_start,
+  .step = select_step,
   .cancel = select_cancel,
-  .discard = fluv__arms_discard,
+  .discard = fluv__nest_discard,
+  .discard_children = fluv__arms_discard_children,
+  .give_back = fluv__nest_give_back,
+  .release = fluv__nest_release,
   .describe = fluv__arms_describe,
 };
 
@@ -78,9 +92,8 @@ fluv_future_t* fluv_select_loc(fluv_future_t* const* futures,
     /* Ends with what `result` says, once the arms have. */
     op->flags = FLUV_SELECT_OK;
     op->winner = 0;
-    op->arms.base.state = FLUV__PENDING;
     op->arms.stopped = true;
-    fluv__arms_start(&op->arms, 0);
+    fluv__start(&op->arms.nest.base);
   }
-  return &op->arms.base;
+  return &op->arms.nest.base;
 }

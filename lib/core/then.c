@@ -9,7 +9,7 @@
  * own stack. Cancelling cancels the source; when that has ended, a `finally`
  * still runs and the others do not.
  */
-#include "core/loop.h"
+#include "core/nest.h"
 
 typedef enum then_mode {
   THEN,
@@ -18,7 +18,7 @@ typedef enum then_mode {
 } then_mode_t;
 
 typedef struct then_op {
-  fluv_future_t base;
+  fluv__nest_t nest;
   fluv__waiter_t waiter;
   fluv_future_t* source; /* NULL while queued */
   fluv_then_fn fn;       /* NULL once it has run */
@@ -30,7 +30,7 @@ typedef struct then_op {
 
 static void then_end(then_op_t* op, int64_t result) {
   op->source = NULL;
-  fluv__complete(&op->base, result);
+  fluv__complete(&op->nest.base, result);
 }
 
 /* Is it the function's turn, given what the source ended with? */
@@ -47,9 +47,9 @@ static bool wants(const then_op_t* op, int64_t result) {
  * recursion as deep. */
 static void then_take(then_op_t* op, fluv_future_t* f) {
   op->source_result = f->result;
-  fluv__future_free(f, op->base.loc);
   op->source = NULL;
-  fluv__ready_push(op->base.loop, &op->base);
+  fluv__nest_keep(&op->nest, f, true);
+  fluv__ready_push(op->nest.base.loop, &op->nest.base);
 }
 
 static void then_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
@@ -72,10 +72,12 @@ static void then_run(fluv_future_t* f) {
     return;
   }
   if ((f->flags & FLUV__CANCELLED) && op->mode != FINALLY) {
+    fluv__nest_give_back(f);
     then_end(op, FLUV_ECANCELED);
     return;
   }
   op->fn = NULL;
+  fluv__nest_release(f); /* the function reads the result */
   next = fn(op->source_result, op->arg);
   if (next == NULL) {
     then_end(op, op->source_result);
@@ -90,14 +92,14 @@ static void then_run(fluv_future_t* f) {
   if (fluv__start_and_wait(next, &op->waiter))
     return;
   op->source_result = next->result;
-  fluv__future_free(next, f->loc);
+  fluv__nest_keep(&op->nest, next, true);
   then_end(op, op->source_result);
 }
 
 /* Set a flag on all continuations down the chain, without recursion. Returns
  * what the last one waits for; NULL if it is queued or running, for then
  * then_run() sees the flag. */
-static fluv_future_t* flag_chain(fluv_future_t* f, uint8_t flag) {
+static fluv_future_t* flag_chain(fluv_future_t* f, uint16_t flag) {
   while (f != NULL && f->ops->run == then_run) {
     f->flags |= flag;
     f = ((then_op_t*) f)->source;
@@ -122,6 +124,7 @@ static void then_discard(fluv_future_t* f) {
 static void then_release(fluv_future_t* f) {
   then_op_t* op = (then_op_t*) f;
 
+  fluv__nest_release(f);
   if (op->free_arg != NULL) {
     fluv__task_t* task = fluv__hook_begin(f->loop);
 
@@ -133,10 +136,12 @@ static void then_release(fluv_future_t* f) {
 static const fluv__ops_t then_ops = {
   .kind = "continuation",
   .live = true,
+  .nests = true,
   .run_on_loop = true,
   .cancel = then_cancel,
   .discard = then_discard,
   .run = then_run,
+  .give_back = fluv__nest_give_back,
   .release = then_release,
 };
 
@@ -166,15 +171,16 @@ static fluv_future_t* continue_with(fluv_future_t* f,
   op = (then_op_t*) fluv__future_new(&then_ops, sizeof(then_op_t), loc);
   if (op == NULL)
     return refuse(f, FLUV_ENOMEM, arg, free_arg, loc);
-  op->base.state = FLUV__PENDING;
-  op->base.flags = FLUV__NEEDS_RELEASE;
+  op->nest.base.state = FLUV__PENDING;
+  op->nest.base.flags = FLUV__NEEDS_RELEASE;
   op->waiter.wake = then_wake;
   op->fn = fn;
   op->arg = arg;
   op->free_arg = free_arg;
   op->mode = mode;
+  fluv__nest_init(&op->nest);
   then_wait(op, f);
-  return &op->base;
+  return &op->nest.base;
 }
 
 fluv_future_t* fluv_then_loc(fluv_future_t* f,

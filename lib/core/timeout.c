@@ -6,32 +6,38 @@
  * ends with decides: ECANCELED is reported as ETIMEDOUT, anything else was
  * there all the same.
  */
-#include "core/loop.h"
+#include "core/nest.h"
 
 typedef struct timeout_op {
-  fluv_future_t base;
+  fluv__nest_t nest;
   fluv__waiter_t waiter;
   fluv_future_t* f;
   fluv__timer_t timer;
   uint64_t limit; /* ms from the start, or a deadline in ns */
   bool is_deadline;
   bool passed;
+  bool begun; /* `f` was started */
 } timeout_op_t;
 
 static void timeout_take(timeout_op_t* op) {
-  int64_t result = op->f->result;
+  fluv_future_t* f = op->f;
+  int64_t result = f->result;
 
-  fluv__timer_stop(op->base.loop, &op->timer);
-  fluv__future_free(op->f, op->base.loc);
+  fluv__timer_stop(f->loop, &op->timer);
   op->f = NULL;
+  fluv__nest_keep(&op->nest, f, true);
   if (op->passed && result == FLUV_ECANCELED)
     result = FLUV_ETIMEDOUT;
-  fluv__complete(&op->base, result);
+  fluv__complete(&op->nest.base, result);
 }
 
 static void timeout_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
-  (void) f;
+  fluv_loop_t* loop = f->loop;
+
+  if (!fluv__nest_enter(f))
+    return;
   timeout_take(fluv__container_of(waiter, timeout_op_t, waiter));
+  fluv__nest_leave(loop);
 }
 
 static void timeout_fire(fluv__timer_t* timer) {
@@ -41,39 +47,68 @@ static void timeout_fire(fluv__timer_t* timer) {
   fluv__cancel(op->f);
 }
 
-static void timeout_start(fluv_future_t* f) {
-  timeout_op_t* op = (timeout_op_t*) f;
+/* `f` has been started and waits. */
+static void limit_time(timeout_op_t* op) {
+  fluv_loop_t* loop = op->nest.base.loop;
 
-  if (!fluv__start_and_wait(op->f, &op->waiter)) {
-    timeout_take(op);
-    return;
-  }
   if (op->limit == FLUV_FOREVER)
     return;
   if (op->is_deadline && op->limit > fluv_now())
-    fluv__timer_at(f->loop, &op->timer, op->limit);
+    fluv__timer_at(loop, &op->timer, op->limit);
   else if (!op->is_deadline && op->limit > 0)
-    fluv__timer_after(f->loop, &op->timer, op->limit);
+    fluv__timer_after(loop, &op->timer, op->limit);
   else
     timeout_fire(&op->timer);
 }
 
-static void timeout_cancel(fluv_future_t* f) {
+static fluv_future_t* timeout_step(fluv_future_t* f) {
   timeout_op_t* op = (timeout_op_t*) f;
 
-  if (f->state == FLUV__PENDING) {
-    /* Whatever it ends with now, it was not for the time. */
-    fluv__timer_stop(f->loop, &op->timer);
-    fluv__cancel(op->f);
-    return;
+  if (!op->begun) {
+    op->begun = true;
+    if (f->flags & FLUV__CANCELLED)
+      fluv__nest_cancel_child(op->f);
+    if (op->f->state == FLUV__COLD && op->f->ops->step != NULL)
+      return op->f;
+    fluv__start(op->f);
   }
-  f->state = FLUV__PENDING;
-  fluv__cancel(op->f);
-  if (!fluv__start_and_wait(op->f, &op->waiter))
+  if (op->f->state == FLUV__DONE) {
     timeout_take(op);
+    return NULL;
+  }
+  op->f->waiter = &op->waiter;
+  /* A hook may have cancelled us during the start: what it ends with is not
+   * for the time. */
+  if (f->flags & FLUV__CANCELLED)
+    fluv__cancel(op->f);
+  else
+    limit_time(op);
+  return NULL;
 }
 
-static void timeout_discard(fluv_future_t* f) {
+static void timeout_start(fluv_future_t* f) {
+  fluv__nest_start(f, timeout_step(f));
+}
+
+static void timeout_cancel(fluv_future_t* f) {
+  timeout_op_t* op = (timeout_op_t*) f;
+  fluv_loop_t* loop = f->loop;
+
+  if (f->state == FLUV__COLD) {
+    fluv__start(f);
+    return;
+  }
+  if (op->f == NULL || op->f->waiter == NULL)
+    return; /* it is being started: step() sees the flag */
+  if (!fluv__nest_enter(f))
+    return;
+  /* Whatever it ends with now, it was not for the time. */
+  fluv__timer_stop(loop, &op->timer);
+  fluv__cancel(op->f);
+  fluv__nest_leave(loop);
+}
+
+static void timeout_discard_child(fluv_future_t* f) {
   timeout_op_t* op = (timeout_op_t*) f;
 
   if (op->f != NULL)
@@ -83,9 +118,14 @@ static void timeout_discard(fluv_future_t* f) {
 static const fluv__ops_t timeout_ops = {
   .kind = "timeout",
   .live = true,
+  .nests = true,
   .start = timeout_start,
+  .step = timeout_step,
   .cancel = timeout_cancel,
-  .discard = timeout_discard,
+  .discard = fluv__nest_discard,
+  .discard_children = timeout_discard_child,
+  .give_back = fluv__nest_give_back,
+  .release = fluv__nest_release,
 };
 
 static fluv_future_t* timeout_new(fluv_future_t* f,
@@ -106,7 +146,9 @@ static fluv_future_t* timeout_new(fluv_future_t* f,
   op->limit = limit;
   op->is_deadline = is_deadline;
   op->passed = false;
-  return &op->base;
+  op->begun = false;
+  fluv__nest_init(&op->nest);
+  return &op->nest.base;
 }
 
 fluv_future_t* fluv_timeout_loc(fluv_future_t* f,

@@ -16,7 +16,7 @@ static fluv__job_t* take_job(fluv_future_t* f) {
   fluv__job_t* job = op->job;
 
   op->job = NULL;
-  f->flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  f->flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   job->future = NULL;
   f->loop->jobs--;
   fluv__remote_wait_end(f->loop);

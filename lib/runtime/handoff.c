@@ -101,7 +101,7 @@ static void handed_wake(fluv__waiter_t* waiter, fluv_future_t* task) {
 
   h->task = NULL;
   fluv__future_free(task, h->loc);
-  op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  op->base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   tell(h, result);
   fluv__complete(&op->base, 0);
 }

@@ -30,7 +30,7 @@ static const fluv__hold_t notification = { .kind = "notification" };
 
 static void end(condvar_op_t* op) {
   fluv__hold_end(&op->asks);
-  op->sync.base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  op->sync.base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   fluv__complete(&op->sync.base, op->result);
 }
 

@@ -68,7 +68,7 @@ static void task_ended(once_op_t* op) {
 
   fluv__future_free(op->task, op->sync.base.loc);
   op->task = NULL;
-  op->sync.base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  op->sync.base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   finish(op->once, result);
   fluv__complete(&op->sync.base, result);
 }

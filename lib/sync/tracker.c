@@ -182,7 +182,7 @@ static void spawn_end(spawn_op_t* op) {
 
   fluv__future_free(op->task, op->base.loc);
   op->task = NULL;
-  op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  op->base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   (void) fluv_tracker_leave(tracker);
   fluv__complete(&op->base, result);
 }

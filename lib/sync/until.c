@@ -1,81 +1,124 @@
 /* SPDX-License-Identifier: MIT */
 /* run_until_cancelled: a future bounded by a token, as timeout is by time.
  *
- * The future is started before the token is asked, so that a result which is
- * there counts. When the token is cancelled, so is the future, and what it then
- * ends with decides.
+ * A result that is there already counts. Else the token is asked before the
+ * future is started, so that one which is always ready at once, as a receive
+ * from a channel that is never empty, does not hide it. When the token is
+ * cancelled, so is the future, and what it then ends with decides.
  */
+#include "core/nest.h"
 #include "sync/wait.h"
 
 typedef struct until_op {
-  fluv_future_t base;
+  fluv__nest_t nest;
   fluv_token_t* token;
   fluv_future_t* f;
   fluv_future_t* cancelled; /* NULL once it has ended */
   fluv__waiter_t f_waiter;
   fluv__waiter_t token_waiter;
+  bool begun;   /* `f` was started */
   bool stopped; /* by the token */
 } until_op_t;
 
 static void f_ended(until_op_t* op) {
-  int64_t result = op->f->result;
+  fluv_future_t* f = op->f;
+  int64_t result = f->result;
 
-  fluv__future_free(op->f, op->base.loc);
   op->f = NULL;
+  fluv__nest_keep(&op->nest, f, true);
   if (op->cancelled != NULL) {
     op->cancelled->waiter = NULL;
-    fluv__drop(op->cancelled, op->base.loc);
+    fluv__drop(op->cancelled, op->nest.base.loc);
     op->cancelled = NULL;
   }
   if (op->stopped && result == FLUV_ECANCELED)
     result = fluv_token_get_reason(op->token);
-  fluv__complete(&op->base, result);
+  fluv__complete(&op->nest.base, result);
 }
 
 static void on_f_end(fluv__waiter_t* waiter, fluv_future_t* f) {
-  (void) f;
+  fluv_loop_t* loop = f->loop;
+
+  if (!fluv__nest_enter(f))
+    return;
   f_ended(fluv__container_of(waiter, until_op_t, f_waiter));
+  fluv__nest_leave(loop);
 }
 
 static void token_ended(until_op_t* op) {
   op->stopped = op->cancelled->result == 0;
-  fluv__future_free(op->cancelled, op->base.loc);
+  fluv__future_free(op->cancelled, op->nest.base.loc);
   op->cancelled = NULL;
   if (op->stopped)
     fluv__cancel(op->f);
 }
 
 static void on_token_end(fluv__waiter_t* waiter, fluv_future_t* f) {
-  (void) f;
+  fluv_loop_t* loop = f->loop;
+
+  if (!fluv__nest_enter(f))
+    return;
   token_ended(fluv__container_of(waiter, until_op_t, token_waiter));
+  fluv__nest_leave(loop);
+}
+
+/* Before `f` is started: is it still to be? */
+static void ask_first(until_op_t* op) {
+  if (op->nest.base.flags & FLUV__CANCELLED) {
+    fluv__nest_cancel_child(op->f);
+  } else if (op->f->state != FLUV__DONE && fluv_token_is_cancelled(op->token)) {
+    op->stopped = true;
+    fluv__nest_cancel_child(op->f);
+  }
+}
+
+static fluv_future_t* until_step(fluv_future_t* f) {
+  until_op_t* op = (until_op_t*) f;
+
+  if (!op->begun) {
+    op->begun = true;
+    op->f_waiter.wake = on_f_end;
+    op->token_waiter.wake = on_token_end;
+    ask_first(op);
+    if (op->f->state == FLUV__COLD && op->f->ops->step != NULL)
+      return op->f;
+    fluv__start(op->f);
+  }
+  if (op->f->state == FLUV__DONE) {
+    f_ended(op);
+    return NULL;
+  }
+  op->f->waiter = &op->f_waiter;
+  /* A hook may have cancelled us during the start. */
+  if (f->flags & FLUV__CANCELLED)
+    fluv__cancel(op->f);
+  else if (!op->stopped &&
+           !fluv__start_and_wait(op->cancelled, &op->token_waiter))
+    token_ended(op);
+  return NULL;
 }
 
 static void until_start(fluv_future_t* f) {
-  until_op_t* op = (until_op_t*) f;
-
-  op->f_waiter.wake = on_f_end;
-  op->token_waiter.wake = on_token_end;
-  if (!fluv__start_and_wait(op->f, &op->f_waiter))
-    f_ended(op);
-  else if (!fluv__start_and_wait(op->cancelled, &op->token_waiter))
-    token_ended(op);
+  fluv__nest_start(f, until_step(f));
 }
 
 static void until_cancel(fluv_future_t* f) {
   until_op_t* op = (until_op_t*) f;
+  fluv_loop_t* loop = f->loop;
 
-  if (f->state == FLUV__PENDING) {
-    fluv__cancel(op->f);
+  if (f->state == FLUV__COLD) {
+    fluv__start(f);
     return;
   }
-  f->state = FLUV__PENDING;
+  if (op->f == NULL || op->f->waiter == NULL)
+    return; /* it is being started: step() sees the flag */
+  if (!fluv__nest_enter(f))
+    return;
   fluv__cancel(op->f);
-  op->f_waiter.wake = on_f_end;
-  if (!fluv__start_and_wait(op->f, &op->f_waiter))
-    f_ended(op);
+  fluv__nest_leave(loop);
 }
 
-static void until_discard(fluv_future_t* f) {
+static void until_discard_child(fluv_future_t* f) {
   until_op_t* op = (until_op_t*) f;
 
   if (op->f != NULL)
@@ -85,9 +128,14 @@ static void until_discard(fluv_future_t* f) {
 static const fluv__ops_t until_ops = {
   .kind = "run until cancelled",
   .live = true,
+  .nests = true,
   .start = until_start,
+  .step = until_step,
   .cancel = until_cancel,
-  .discard = until_discard,
+  .discard = fluv__nest_discard,
+  .discard_children = until_discard_child,
+  .give_back = fluv__nest_give_back,
+  .release = fluv__nest_release,
 };
 
 fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
@@ -106,15 +154,17 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
     return fluv__future_enomem();
   }
   op->cancelled = fluv_token_cancelled_loc(token, loc);
-  fluv__take(op->cancelled, op->base.loop, loc);
+  fluv__take(op->cancelled, f->loop, loc);
   if (op->cancelled->state == FLUV__DONE) { /* there is no memory for it */
     fluv__future_free(op->cancelled, loc);
-    fluv__future_free(&op->base, loc);
+    fluv__future_free(&op->nest.base, loc);
     fluv__drop(f, loc);
     return fluv__future_enomem();
   }
   op->token = token;
   op->f = f;
+  op->begun = false;
   op->stopped = false;
-  return &op->base;
+  fluv__nest_init(&op->nest);
+  return &op->nest.base;
 }

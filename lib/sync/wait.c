@@ -3,7 +3,7 @@
 #include "sync/wait.h"
 
 static void leave(fluv__sync_op_t* op) {
-  op->base.flags &= (uint8_t) ~FLUV__NEEDS_RELEASE;
+  op->base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   op->wait.state = FLUV__NOT_QUEUED;
   fluv__sync_wait_end(op->base.loop);
 }
@@ -65,11 +65,27 @@ bool fluv__wait_grant(fluv__wait_t* wait,
   return true;
 }
 
+/* Arrivals may grant and send to others in their turn: a thousand that hand on
+ * to each other are worked off by the first, and not by a recursion as deep. */
+static void arrive_all(fluv_loop_t* loop) {
+  fluv__inbox_node_t* node;
+
+  if (loop->sending || loop->arrivals == NULL)
+    return;
+  loop->sending = true;
+  while ((node = loop->arrivals) != NULL) {
+    loop->arrivals = node->next;
+    if (loop->arrivals == NULL)
+      loop->arrivals_end = &loop->arrivals;
+    node->run(node);
+  }
+  loop->sending = false;
+}
+
 void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
+  fluv_loop_t* loop = fluv__loop;
   fluv__inbox_node_t* node = wakes->first;
   fluv__inbox_node_t* next;
-  fluv__inbox_node_t* own = NULL;
-  fluv__inbox_node_t** claimed_end = &own;
   fluv__wait_t* wait;
 
   wakes->first = NULL;
@@ -80,18 +96,16 @@ void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
     wait = fluv__container_of(node, fluv__wait_t, node);
     if (wait->loop == NULL) {
       fluv__event_set(wait->event);
-    } else if (wait->loop != fluv__loop) {
+    } else if (wait->loop != loop) {
       fluv__inbox_push(&wait->loop->inbox, node);
     } else {
       node->next = NULL;
-      *claimed_end = node;
-      claimed_end = &node->next;
+      *loop->arrivals_end = node;
+      loop->arrivals_end = &node->next;
     }
   }
-  for (; own != NULL; own = next) {
-    next = own->next;
-    own->run(own);
-  }
+  if (loop != NULL)
+    arrive_all(loop);
 }
 
 void fluv__wait_queue_grant_nonempty(fluv__list_t* line,
