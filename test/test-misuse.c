@@ -704,8 +704,39 @@ START_TEST(errors_have_names_and_texts) {
   ck_assert_str_eq(fluv_err_name(-99999), "UNKNOWN");
   ck_assert_str_eq(fluv_err_name(INT64_MIN), "UNKNOWN");
   ck_assert_str_eq(fluv_strerror(-99999), "unknown error");
+  ck_assert_str_eq(fluv_strerror(0), "success");
+  ck_assert_str_eq(fluv_strerror(7), "success");
   /* Its low half looks like an error number of libuv's. */
   ck_assert_str_eq(fluv_err_name(FLUV_EPIPE - (1ll << 32)), "UNKNOWN");
+}
+END_TEST
+
+/* A loop that is attached twice has no connection, and a deadline passes in
+ * programs that know no network. */
+START_TEST(errors_that_fluv_gives_itself_have_words_of_its_own) {
+  const int errs[] = { FLUV_EALREADY, FLUV_EBUSY, FLUV_ETIMEDOUT, FLUV_EBADF };
+  size_t i;
+
+  for (i = 0; i < sizeof(errs) / sizeof(*errs); i++) {
+    ck_assert_str_eq(fluv_err_name(errs[i]), uv_err_name(errs[i]));
+    ck_assert_str_ne(fluv_strerror(errs[i]), uv_strerror(errs[i]));
+    ck_assert_ptr_null(strstr(fluv_strerror(errs[i]), "connection"));
+  }
+}
+END_TEST
+
+START_TEST(errors_of_the_programs_own_have_a_range) {
+  const int64_t users[] = { FLUV_EUSER_FIRST,
+                            FLUV_EUSER_FIRST - 1,
+                            FLUV_EUSER_LAST };
+  size_t i;
+
+  for (i = 0; i < sizeof(users) / sizeof(*users); i++) {
+    ck_assert_str_eq(fluv_err_name(users[i]), "EUSER");
+    ck_assert_str_eq(fluv_strerror(users[i]), "an error of the program's own");
+  }
+  ck_assert_str_eq(fluv_err_name(FLUV_EUSER_FIRST + 1), "UNKNOWN");
+  ck_assert_str_eq(fluv_err_name(FLUV_EUSER_LAST - 1), "UNKNOWN");
 }
 END_TEST
 
@@ -751,7 +782,9 @@ static Suite* misuse_suite(void) {
       using_another_loops_scope_or_promise_aborts,
       questions_from_another_thread_abort,
       header_and_library_are_of_one_version,
-      errors_have_names_and_texts);
+      errors_have_names_and_texts,
+      errors_that_fluv_gives_itself_have_words_of_its_own,
+      errors_of_the_programs_own_have_a_range);
 
   tc = test_case(s, "misuse", test_setup, test_teardown);
   ADD(tc,

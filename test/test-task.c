@@ -356,16 +356,56 @@ static fluv_future_t* spawn_for_me(void) {
   return fluv_spawn(note_arg, TEXT(""));
 }
 
-START_TEST(name_is_the_spawning_functions_by_default) {
+static fluv_future_t* spawn_a_cast_for_me(void) {
+  return fluv_spawn((fluv_task_fn) note_arg, TEXT(""));
+}
+
+START_TEST(name_is_the_tasks_functions_by_default) {
   fluv_future_t* f = spawn_for_me();
+  fluv_future_t* cast = spawn_a_cast_for_me();
   fluv_future_t* plain = fluv_never();
 
-  ck_assert_str_eq(fluv_task_get_name(f), "spawn_for_me");
+  ck_assert_str_eq(fluv_task_get_name(f), "note_arg");
+  ck_assert_str_eq(fluv_task_get_name(cast), "spawn_a_cast_for_me");
   ck_assert_str_eq(fluv_task_get_name(plain), "");
   fluv_drop(plain);
   ck_assert_err(fluv_block_on(f), 0);
+  ck_assert_err(fluv_block_on(cast), 0);
 }
 END_TEST
+
+static int64_t is_own_name(void* arg) {
+  (void) arg;
+  return strcmp(fluv_task_get_name(fluv_task_self()), "is_own_name");
+}
+
+/* By whatever function it was spawned. */
+TEST_TASK(name_is_the_tasks_functions_with_every_spawn) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+  fluv_loop_t* loop = fluv_loop_current();
+  fluv_tracker_t* tracker;
+  fluv_joinset_t* set;
+  fluv_scope_t* scope;
+  int64_t result;
+  void* tag;
+
+  (void) arg;
+  ck_assert_err(fluv_await(fluv_spawn(is_own_name, NULL)), 0);
+  ck_assert_err(fluv_await(fluv_spawn_with(is_own_name, NULL, &options)), 0);
+  ck_assert_err(fluv_await(fluv_spawn_on(loop, is_own_name, NULL)), 0);
+  ck_assert_err(fluv_tracker_new(&tracker), 0);
+  ck_assert_err(fluv_await(fluv_tracker_spawn(tracker, is_own_name, NULL)), 0);
+  fluv_tracker_free(tracker);
+  ck_assert_ptr_nonnull(set = fluv_joinset_new());
+  ck_assert_err(fluv_joinset_spawn(set, is_own_name, NULL), 0);
+  ck_assert_err(fluv_await(fluv_joinset_next(set, &result, &tag)), 1);
+  ck_assert_err(result, 0);
+  ck_assert_err(fluv_await(fluv_joinset_close(set)), 0);
+  ck_assert_err(fluv_scope_begin(&scope), 0);
+  ck_assert_err(fluv_scope_spawn(scope, is_own_name, NULL), 0);
+  ck_assert_err(fluv_scope_end(scope), 0);
+  return 0;
+}
 
 START_TEST(name_is_copied_and_cut) {
   fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
@@ -511,7 +551,8 @@ static Suite* task_suite(void) {
       yielding_tasks_do_not_starve_sleeps,
       ready_awaits_do_not_starve_sleeps,
       self_is_the_running_task,
-      name_is_the_spawning_functions_by_default,
+      name_is_the_tasks_functions_by_default,
+      name_is_the_tasks_functions_with_every_spawn,
       name_is_copied_and_cut,
       name_can_be_set_from_inside,
       locals_belong_to_one_task,

@@ -68,9 +68,9 @@ fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
                                        const fluv_blocking_options_t* options,
                                        const fluv_loc_t* loc);
 #define fluv_spawn_blocking(fn, arg)                                           \
- fluv_spawn_blocking_loc((fn), (arg), NULL, FLUV_LOC)
+ fluv_spawn_blocking_loc((fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
 #define fluv_spawn_blocking_with(fn, arg, options)                             \
- fluv_spawn_blocking_loc((fn), (arg), (options), FLUV_LOC)
+ fluv_spawn_blocking_loc((fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 
 /**
  * Does nobody wait any more for the job that runs on this thread?

@@ -65,7 +65,12 @@ enum {
   /** A broadcast receiver missed messages that were overwritten. */
   FLUV_ELAGGED = -5006,
   /** The loop or the runtime is shut down: it takes nothing any more. */
-  FLUV_ESTOPPED = -5007
+  FLUV_ESTOPPED = -5007,
+
+  /** The program's own errors are FLUV_EUSER_FIRST, FLUV_EUSER_FIRST - 1 and so
+   *  on down to FLUV_EUSER_LAST. Neither fluv nor libuv has a number there. */
+  FLUV_EUSER_FIRST = -10000,
+  FLUV_EUSER_LAST = -19999
 };
 
 #undef FLUV__ERRNO
@@ -73,10 +78,10 @@ enum {
 /**
  * Describe an error number.
  *
- * @param err  A negative result of any function of fluv or libuv.
+ * @param err  A result of any function of fluv or libuv.
  *
- * @return  A short English text, static memory; "unknown error" for a number
- *          that is neither.
+ * @return  A short English text, static memory: "success" for a result >= 0,
+ *          "unknown error" for a number that is neither's.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
@@ -88,7 +93,8 @@ const char* fluv_strerror(int64_t err);
  * @param err  A negative result of any function of fluv or libuv.
  *
  * @return  "ECANCELED" for FLUV_ECANCELED and so on, static memory;
- *          "UNKNOWN" for a number that is no error.
+ *          "EUSER" for the program's own; "UNKNOWN" for a number that is no
+ *          error.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

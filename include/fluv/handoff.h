@@ -80,7 +80,7 @@ fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
                                  void* arg,
                                  const fluv_loc_t* loc);
 #define fluv_spawn_on(loop, fn, arg)                                           \
- fluv_spawn_on_loc((loop), (fn), (arg), FLUV_LOC)
+ fluv_spawn_on_loc((loop), (fn), (arg), FLUV_LOC_NAMED(#fn))
 
 /**
  * Run a task on another loop, from any thread.
@@ -107,7 +107,7 @@ int fluv_spawn_remote_loc(fluv_loop_t* loop,
                           fluv_remote_t** out_remote,
                           const fluv_loc_t* loc);
 #define fluv_spawn_remote(loop, fn, arg, out_remote)                           \
- fluv_spawn_remote_loc((loop), (fn), (arg), (out_remote), FLUV_LOC)
+ fluv_spawn_remote_loc((loop), (fn), (arg), (out_remote), FLUV_LOC_NAMED(#fn))
 
 /**
  * Block this thread until a task on another loop has returned.

@@ -43,7 +43,10 @@ int fluv_joinset_add_loc(fluv_joinset_t* set,
  fluv_joinset_add_loc((set), (f), (tag), FLUV_LOC)
 /* A task as a member; its tag is its argument. */
 #define fluv_joinset_spawn(set, fn, arg)                                       \
- fluv_joinset_add_loc((set), fluv_spawn((fn), (arg)), (arg), FLUV_LOC)
+ fluv_joinset_add_loc((set),                                                   \
+                      fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC_NAMED(#fn)),  \
+                      (arg),                                                   \
+                      FLUV_LOC)
 
 /**
  * Take the next result, in the order in which members end.

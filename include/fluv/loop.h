@@ -88,7 +88,7 @@ int64_t fluv_run_loc(fluv_task_fn fn,
                      const fluv_loop_options_t* options,
                      const fluv_loc_t* loc);
 #define fluv_run(fn, arg, options)                                             \
- fluv_run_loc((fn), (arg), (options), FLUV_LOC)
+ fluv_run_loc((fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 
 /**
  * Add fluv to a loop that the program runs itself, on this thread.

@@ -38,27 +38,41 @@
 
 /** A place in the source; recorded for error messages and reports. */
 typedef struct fluv_loc {
-  /** File name as the compiler saw it. */
+  /** File name, as FLUV_FILE says. */
   const char* file;
   /** Function name. */
   const char* func;
   /** Line number, counted from 1. */
   int line;
+  /** What is made there, as the source says: a task's function; or NULL. */
+  const char* name;
 } fluv_loc_t;
+
+/* The file in a place: what was given to the compiler, which is an absolute path
+ * in some builds. To keep those out of a program, either give the compiler
+ * -fmacro-prefix-map=OLD=NEW, or define this before <fluv.h> is included, such
+ * as by -DFLUV_FILE=__FILE_NAME__ (gcc 12, clang 9). */
+#ifndef FLUV_FILE
+# define FLUV_FILE __FILE__
+#endif
 
 /* The place where this macro stands, as a pointer to static memory. Every
  * function that ends in _loc takes one; the macro of the same name without
- * _loc fills it in. Compilers without statement expressions record nothing. */
+ * _loc fills it in. FLUV_LOC_NAMED() adds what is made there, a string literal.
+ * Compilers without statement expressions record nothing. */
 /* clang-format off */
 #if defined(__GNUC__)
-# define FLUV_LOC                                                              \
+# define FLUV_LOC_NAMED(name)                                                  \
    (FLUV__EXTENSION({                                                          \
-     static const fluv_loc_t fluv_loc_here = { __FILE__, __func__, __LINE__ }; \
+     static const fluv_loc_t fluv_loc_here = {                                 \
+       FLUV_FILE, __func__, __LINE__, name                                     \
+     };                                                                        \
      &fluv_loc_here;                                                           \
    }))
 #else
-# define FLUV_LOC ((const fluv_loc_t*) 0)
+# define FLUV_LOC_NAMED(name) ((const fluv_loc_t*) 0)
 #endif
+#define FLUV_LOC FLUV_LOC_NAMED(NULL)
 /* clang-format on */
 
 #endif /* FLUV_MACROS_H */

@@ -56,7 +56,7 @@ fluv_future_t* fluv_once_get_loc(fluv_once_t* once,
                                  void* arg,
                                  const fluv_loc_t* loc);
 #define fluv_once_get(once, fn, arg)                                           \
- fluv_once_get_loc((once), (fn), (arg), FLUV_LOC)
+ fluv_once_get_loc((once), (fn), (arg), FLUV_LOC_NAMED(#fn))
 
 /**
  * Wait until the value is set by somebody else.

@@ -153,10 +153,10 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
                                       void* arg,
                                       const fluv_loc_t* loc);
 #define fluv_runtime_spawn(runtime, fn, arg)                                   \
- fluv_runtime_spawn_loc((runtime), (fn), (arg), FLUV_LOC)
+ fluv_runtime_spawn_loc((runtime), (fn), (arg), FLUV_LOC_NAMED(#fn))
 /* On this loop's runtime, or the process's. */
 #define fluv_spawn_any(fn, arg)                                                \
- fluv_runtime_spawn_loc(NULL, (fn), (arg), FLUV_LOC)
+ fluv_runtime_spawn_loc(NULL, (fn), (arg), FLUV_LOC_NAMED(#fn))
 
 /**
  * The same from any thread.
@@ -180,7 +180,11 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* runtime,
                                   fluv_remote_t** out_remote,
                                   const fluv_loc_t* loc);
 #define fluv_runtime_spawn_remote(runtime, fn, arg, out_remote)                \
- fluv_runtime_spawn_remote_loc((runtime), (fn), (arg), (out_remote), FLUV_LOC)
+ fluv_runtime_spawn_remote_loc((runtime),                                      \
+                               (fn),                                           \
+                               (arg),                                          \
+                               (out_remote),                                   \
+                               FLUV_LOC_NAMED(#fn))
 
 /**
  * The runtime of this thread's loop.

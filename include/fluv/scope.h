@@ -56,7 +56,9 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
 #define fluv_scope_add(scope, f) fluv_scope_add_loc((scope), (f), FLUV_LOC)
 /* A task as a child. */
 #define fluv_scope_spawn(scope, fn, arg)                                       \
- fluv_scope_add_loc((scope), fluv_spawn((fn), (arg)), FLUV_LOC)
+ fluv_scope_add_loc((scope),                                                   \
+                    fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC_NAMED(#fn)),    \
+                    FLUV_LOC)
 
 /**
  * Cancel all children, present and to come.

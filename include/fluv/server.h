@@ -77,7 +77,12 @@ int fluv_tcp_serve_loc(const char* address,
                        fluv_server_t** out_server,
                        const fluv_loc_t* loc);
 #define fluv_tcp_serve(address, fn, arg, options, out_server)                  \
- fluv_tcp_serve_loc((address), (fn), (arg), (options), (out_server), FLUV_LOC)
+ fluv_tcp_serve_loc((address),                                                 \
+                    (fn),                                                      \
+                    (arg),                                                     \
+                    (options),                                                 \
+                    (out_server),                                              \
+                    FLUV_LOC_NAMED(#fn))
 
 /**
  * Address that a server listens at, with the port it was given.

@@ -11,8 +11,8 @@
 typedef struct fluv_task_options {
   /** sizeof(fluv_task_options_t); set by the initialiser. */
   size_t size;
-  /** For messages and reports; copied, cut at 31 bytes. NULL: the name of
-   *  the spawning function stands in. */
+  /** For messages and reports; copied, cut at 31 bytes. NULL: that of the
+   *  task's function, as fluv_task_get_name() says. */
   const char* name;
   /** Usable bytes of stack, rounded up; default the loop's, at least
    *  16 KiB. */
@@ -57,9 +57,10 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
                               void* arg,
                               const fluv_task_options_t* options,
                               const fluv_loc_t* loc);
-#define fluv_spawn(fn, arg) fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC)
+#define fluv_spawn(fn, arg)                                                    \
+ fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
 #define fluv_spawn_with(fn, arg, options)                                      \
- fluv_spawn_loc((fn), (arg), (options), FLUV_LOC)
+ fluv_spawn_loc((fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 
 /**
  * Let all other ready tasks run first.
@@ -94,8 +95,10 @@ fluv_future_t* fluv_task_self(void);
  *
  * @param task  A future made by fluv_spawn(). Borrowed.
  *
- * @return  Its name, or that of the function that spawned it; "" for a future
- *          that is no task. Valid while the future is.
+ * @return  Its name; if it was given none, that of its function as the macro
+ *          that spawned it saw it; that of the spawning function if the former
+ *          is no name; "" for a future that is no task. Valid while the future
+ *          is.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD

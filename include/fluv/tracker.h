@@ -55,7 +55,7 @@ fluv_future_t* fluv_tracker_spawn_loc(fluv_tracker_t* tracker,
                                       void* arg,
                                       const fluv_loc_t* loc);
 #define fluv_tracker_spawn(tracker, fn, arg)                                   \
- fluv_tracker_spawn_loc((tracker), (fn), (arg), FLUV_LOC)
+ fluv_tracker_spawn_loc((tracker), (fn), (arg), FLUV_LOC_NAMED(#fn))
 
 /**
  * Count in other work. Also a closed tracker counts.

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 #include "core/internal.h"
@@ -32,7 +33,28 @@ static const struct {
   { FLUV_ECLOSED, "ECLOSED", "the channel or lock is closed" },
   { FLUV_ELAGGED, "ELAGGED", "messages were overwritten unread" },
   { FLUV_ESTOPPED, "ESTOPPED", "the loop or runtime is shut down" },
+  /* libuv's numbers, for which fluv has other reasons than the system. */
+  { FLUV_EAGAIN, "EAGAIN", "not possible now; try again later" },
+  { FLUV_EALREADY, "EALREADY", "already done or under way" },
+  { FLUV_EBADF, "EBADF", "not open, or closed already" },
+  { FLUV_EBUSY, "EBUSY", "in use by somebody else" },
+  { FLUV_ECANCELED, "ECANCELED", "canceled" },
+  { FLUV_ETIMEDOUT, "ETIMEDOUT", "the time was over first" },
 };
+
+/* A number means one thing: what is libuv's, fluv's own, or the program's. */
+#define FIRST_OWN (-5001)
+#define LAST_OWN  (-5999)
+_Static_assert((int) FLUV_EUSER_LAST < (int) FLUV_EUSER_FIRST &&
+                   FLUV_EUSER_FIRST < LAST_OWN,
+               "the program's numbers come after fluv's");
+_Static_assert(FLUV_EBROKEN == FIRST_OWN && FLUV_ESTOPPED > LAST_OWN,
+               "fluv's numbers lie in its range");
+#define CHECK(name, text)                                                      \
+ _Static_assert(UV_##name < 0 && (int) UV_##name > FIRST_OWN,                  \
+                "libuv has taken a number of fluv's or of the program's");
+UV_ERRNO_MAP(CHECK)
+#undef CHECK
 
 /* libuv's own functions leak a text for each unknown number: these list the
  * known ones. */
@@ -49,6 +71,8 @@ static const struct {
 const char* fluv_err_name(int64_t err) {
   size_t i;
 
+  if (err <= FLUV_EUSER_FIRST && err >= FLUV_EUSER_LAST)
+    return "EUSER";
   for (i = 0; i < FLUV__ARRAY_SIZE(own); i++)
     if (own[i].err == err)
       return own[i].name;
@@ -61,6 +85,10 @@ const char* fluv_err_name(int64_t err) {
 const char* fluv_strerror(int64_t err) {
   size_t i;
 
+  if (err >= 0)
+    return "success";
+  if (err <= FLUV_EUSER_FIRST && err >= FLUV_EUSER_LAST)
+    return "an error of the program's own";
   for (i = 0; i < FLUV__ARRAY_SIZE(own); i++)
     if (own[i].err == err)
       return own[i].text;
@@ -102,4 +130,13 @@ const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size) {
   else
     snprintf(buf, size, "%s:%d (%s)", loc->file, loc->line, loc->func);
   return buf;
+}
+
+const char* fluv__loc_name(const fluv_loc_t* loc) {
+  if (loc == NULL)
+    return "?";
+  /* A cast, a call or a lambda is no name that anybody would look for. */
+  if (loc->name != NULL && strpbrk(loc->name, "({ ") == NULL)
+    return loc->name;
+  return loc->func;
 }

@@ -226,6 +226,18 @@ uint64_t fluv_future_get_id(const fluv_future_t* f) {
   return f->id;
 }
 
+/* What it is: its kind, the name of a task, its number. */
+static void identify(const fluv_future_t* f, char* buf, size_t size) {
+  if (fluv__is_task(f))
+    snprintf(buf,
+             size,
+             "task \"%s\" #%" PRIu64,
+             fluv__task_name((const fluv__task_t*) f),
+             f->id);
+  else
+    snprintf(buf, size, "%s #%" PRIu64, f->ops->kind, f->id);
+}
+
 int fluv_future_describe(const fluv_future_t* f, char* buf, size_t size) {
   static const char* const states[] = { "not started",
                                         "under way",
@@ -233,17 +245,30 @@ int fluv_future_describe(const fluv_future_t* f, char* buf, size_t size) {
                                         "freed" };
   char made[FLUV__LOC_SIZE];
   char more[FLUV__LOC_SIZE + 64] = "";
+  char what[128];
 
   check_borrow(f, "fluv_future_describe");
   if (f->ops->describe != NULL)
     f->ops->describe(f, more, sizeof(more));
+  identify(f, what, sizeof(what));
   return snprintf(buf,
                   size,
-                  "%s #%" PRIu64 "%s%s, %s, made at %s",
-                  f->ops->kind,
-                  f->id,
-                  more[0] == '\0' ? "" : " ",
+                  "%s%s%s, %s, made at %s",
+                  what,
+                  more[0] == '\0' || more[0] == ',' ? "" : " ",
                   more,
                   states[f->state],
                   fluv__loc_format(f->loc, made, sizeof(made)));
+}
+
+void fluv__future_identify(const fluv_future_t* f, char* buf, size_t size) {
+  char made[FLUV__LOC_SIZE];
+  char what[128];
+
+  identify(f, what, sizeof(what));
+  snprintf(buf,
+           size,
+           "%s made at %s",
+           what,
+           fluv__loc_format(f->loc, made, sizeof(made)));
 }

@@ -140,6 +140,9 @@ static inline void fluv__set_unread(fluv_future_t* f) {
 /* Free a done future nobody waited for, reporting its error if asked to. */
 void fluv__future_reap(fluv_future_t* f);
 
+/* Which future it is and where it was made, without its state. */
+void fluv__future_identify(const fluv_future_t* f, char* buf, size_t size);
+
 /* Tell the hook of an error that nobody reads. */
 void fluv__unhandled(const fluv_future_t* f);
 

@@ -55,6 +55,10 @@ void fluv__warn(const char* format, ...) FLUV__PRINTF(1, 2);
 #define FLUV__LOC_SIZE 256
 const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size);
 
+/* What is made there, if the source has a plain name for it; else the function
+ * that makes it. */
+const char* fluv__loc_name(const fluv_loc_t* loc);
+
 /* The gate for all memory but stacks. Array sizes are checked for overflow;
  * NULL when memory has run out. */
 void* fluv__malloc(size_t size);

@@ -52,6 +52,14 @@ void fluv__wrong_thread(const fluv_loop_t* home,
   char used_at[FLUV__LOC_SIZE];
   char threads[64];
 
+  if (home != NULL && home->forks != fluv__forks)
+    fluv__die(
+        "%s belongs to a loop of the parent process, and this process was "
+        "forked from it: it has to make a loop and objects of its own; "
+        "made at %s, used at %s",
+        what,
+        fluv__loc_format(made, made_at, sizeof(made_at)),
+        fluv__loc_format(used, used_at, sizeof(used_at)));
   if (home == NULL)
     fluv__die("%s used at %s on a thread without a loop",
               what,

@@ -173,8 +173,11 @@ void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task) {
 FLUV__NORETURN static void outside(const char* what, const fluv_loc_t* loc) {
   char place[FLUV__LOC_SIZE];
 
-  fluv__die("%s outside a task, at %s",
+  fluv__die("%s %s, at %s",
             what,
+            fluv__loop == NULL && fluv__forks > 0
+                ? "in a process that was forked inside a task: it has no loop"
+                : "outside a task",
             fluv__loc_format(loc, place, sizeof(place)));
 }
 
@@ -345,12 +348,9 @@ static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
   if (task->waiting != NULL)
     snprintf(buf,
              size,
-             "\"%s\" waiting for %s at %s",
-             fluv__task_name(task),
+             "waiting for %s at %s",
              task->waiting->ops->kind,
              fluv__loc_format(task->await_loc, place, sizeof(place)));
-  else
-    snprintf(buf, size, "\"%s\"", fluv__task_name(task));
   fluv__holds_describe(task, buf, size);
 }
 
@@ -463,7 +463,7 @@ int fluv_task_get_interrupt(void) {
 const char* fluv__task_name(const fluv__task_t* task) {
   if (task->extra != NULL && task->extra->name[0] != '\0')
     return task->extra->name;
-  return task->base.loc != NULL ? task->base.loc->func : "?";
+  return fluv__loc_name(task->base.loc);
 }
 
 const char* fluv_task_get_name(const fluv_future_t* task) {

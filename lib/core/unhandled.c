@@ -22,7 +22,7 @@ void fluv__unhandled(const fluv_future_t* f) {
   fluv_unhandled_fn fn;
   void* arg;
 
-  fluv_future_describe(f, what, sizeof(what));
+  fluv__future_identify(f, what, sizeof(what));
   pthread_mutex_lock(&lock);
   fn = hook;
   arg = hook_arg;
@@ -33,9 +33,9 @@ void fluv__unhandled(const fluv_future_t* f) {
     if (loop != NULL)
       fluv__hook_end(loop, task);
   } else {
-    fluv__warn("nobody reads that %s failed: %s (%s)",
+    fluv__warn("unhandled error in %s: %s (%s)",
                what,
-               fluv_strerror(f->result),
-               fluv_err_name(f->result));
+               fluv_err_name(f->result),
+               fluv_strerror(f->result));
   }
 }

@@ -462,7 +462,7 @@ void fluv__job_free(fluv__job_t* job) {
 const char* fluv__job_name(const fluv__job_t* job) {
   if (job->name[0] != '\0')
     return job->name;
-  return job->loc != NULL ? job->loc->func : "?";
+  return fluv__loc_name(job->loc);
 }
 
 void fluv__jobs_report(const fluv_loop_t* loop, const char* why) {
