@@ -317,6 +317,37 @@ START_TEST(exit_does_not_wait_for_ever_for_an_abandoned_job) {
 }
 END_TEST
 
+static int64_t exit_and_await(void* arg) {
+  fluv_future_t* waited_for = fluv_spawn_blocking(never_return, arg);
+
+  gate_wait(arg);
+  fluv_detach(fluv_spawn_blocking(jobs_give, NULL));
+  (void) waited_for;
+  exit(8);
+  return 0;
+}
+
+static void exit_in_a_task(void* arg) {
+  sem_t begun;
+
+  (void) arg;
+  fluv__jobs_starvation = 20 * UINT64_C(1000000);
+  sem_init(&begun, 0, 0);
+  (void) fluv_run(exit_and_await, &begun, NULL);
+}
+
+START_TEST(exit_does_not_wait_for_ever_for_a_job_that_is_waited_for) {
+  int status;
+  char* text = test_stderr_of(exit_in_a_task, NULL, &status);
+
+  ck_assert(WIFEXITED(status));
+  ck_assert_int_eq(WEXITSTATUS(status), 8);
+  ck_assert_has(text, "the process ends without blocking job");
+  ck_assert_has(text, "exit_and_await");
+  free(text);
+}
+END_TEST
+
 #endif
 
 static int64_t end_when_cancelled(void* arg) {
@@ -385,7 +416,9 @@ static Suite* blocking_cancel_suite(void) {
       run_leaves_a_job_that_a_stubborn_task_waits_for,
       run_waits_for_jobs_that_end_in_time);
 #ifdef HAVE_ON_EXIT
-  ADD(tc, exit_does_not_wait_for_ever_for_an_abandoned_job);
+  ADD(tc,
+      exit_does_not_wait_for_ever_for_an_abandoned_job,
+      exit_does_not_wait_for_ever_for_a_job_that_is_waited_for);
 #endif
   return s;
 }

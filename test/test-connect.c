@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting: names, several addresses, one deadline, cancelling. */
 #include "fluv-test-io.h"
+#include "fluv-test-jobs.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -13,7 +14,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "runtime/jobs.h"
 
 /* The names that the tests look up, in place of a name server's answers. Port
  * by port the addresses of 127.0.0.0/8 listen or refuse as a test wants. */
@@ -123,6 +127,7 @@ static void setup(void) {
 
   ck_assert_int_eq(sem_init(&may_answer, 0, 0), 0);
   atomic_store(&lookups, 0);
+  test_open_more = jobs_open_pool;
   test_setup_paused();
   /* libuv keeps a spare descriptor from a loop's first socket on. */
   ck_assert_int_eq(uv_tcp_init(test_uv, &first), 0);
@@ -131,6 +136,7 @@ static void setup(void) {
 
 /* A look-up that was let go ends before the fixture counts what is left. */
 static void teardown(void) {
+  jobs_wait_free();
   uv_run(test_uv, UV_RUN_DEFAULT);
   test_teardown();
 }
@@ -674,6 +680,80 @@ START_TEST(loop_can_be_closed_under_a_look_up) {
 }
 END_TEST
 
+/* A name server that never answers. */
+
+static int64_t leave_look_up(void* arg) {
+  fluv_stream_t* stream = NULL;
+  fluv_future_t* f = fluv_tcp_connect("slow.test:80", NULL, &stream);
+
+  fluv_start(f);
+  while (atomic_load(&lookups) == 0)
+    fluv_yield();
+  if (arg != NULL)
+    fluv_detach(f); /* it is cancelled at the end */
+  else
+    fluv_drop(f);
+  return 3;
+}
+
+static void run_and_leave_look_up(void* arg) {
+  fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
+
+  fluv__jobs_starvation = 20 * UINT64_C(1000000);
+  options.shutdown_ms = 5;
+  ck_assert_err(fluv_run(leave_look_up, arg, &options), 3);
+  exit(9);
+}
+
+START_TEST(look_up_that_hangs_holds_up_neither_a_loop_nor_the_process) {
+  int status;
+  char* text =
+      test_stderr_of(run_and_leave_look_up, (void*) (intptr_t) _i, &status);
+
+  ck_assert_msg(WIFEXITED(status), "%s", text);
+  ck_assert_int_eq(WEXITSTATUS(status), 9);
+  ck_assert_has(text, "\"look-up of slow.test\"");
+  ck_assert_has(text, "test-connect.c:");
+  ck_assert_has_not(text, "task \"");
+  free(text);
+}
+END_TEST
+
+static int64_t connect_and_close(void* arg) {
+  fluv_stream_t* stream = NULL;
+  int64_t err = fluv_await(fluv_tcp_connect(arg, NULL, &stream));
+
+  return err < 0 ? err : fluv_await(fluv_close(stream));
+}
+
+/* Neither the program's jobs nor look-ups that hang take all threads. */
+START_TEST(names_are_found_while_the_pool_is_full) {
+  fluv_listener_t* listener = io_listen();
+  fluv_stream_t* stream = NULL;
+  fluv_future_t* more;
+  fluv_future_t* slow;
+  char address[IO_ADDRESS];
+
+  io_address_on(address, "one.test", listener);
+  jobs_take_all();
+  more = fluv_spawn_blocking(jobs_give, (void*) 4);
+  ck_assert_err(test_run(connect_and_close, address), 0);
+  ck_assert(!fluv_future_is_done(more));
+  jobs_let_go();
+  ck_assert_err(fluv_block_on(more), 4);
+
+  slow = fluv_tcp_connect("slow.test:80", NULL, &stream);
+  fluv_start(slow);
+  while (atomic_load(&lookups) < 2)
+    test_turn(1);
+  ck_assert_err(test_run(connect_and_close, address), 0);
+  ck_assert_err(fluv_block_on(fluv_spawn_blocking(jobs_give, (void*) 5)), 5);
+  fluv_drop(slow);
+  sem_post(&may_answer);
+  ck_assert_err(fluv_block_on(fluv_listener_close(listener)), 0);
+}
+END_TEST
+
 static Suite* connect_suite(void) {
   Suite* s = suite_create("connect");
   TCase* tc;
@@ -700,6 +780,15 @@ static Suite* connect_suite(void) {
       one_deadline_holds_for_all_addresses,
       deadline_holds_for_the_look_up_too,
       connect_in_time_leaves_no_deadline_behind);
+
+  tc = test_case(s, "basic", setup, teardown);
+  ADD(tc, names_are_found_while_the_pool_is_full);
+  tc = test_case(s, "hang", NULL, NULL);
+  tcase_add_loop_test(
+      tc,
+      look_up_that_hangs_holds_up_neither_a_loop_nor_the_process,
+      0,
+      2);
 
   tc = test_case(s, "cancel", setup, teardown);
   ADD(tc,

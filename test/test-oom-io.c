@@ -3,6 +3,7 @@
  * the other, then libuv's. A scenario gives everything back, however far it
  * came, and says what went wrong. */
 #include "fluv-test-io.h"
+#include "fluv-test-jobs.h"
 
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -391,6 +392,7 @@ enum {
 };
 
 START_TEST(every_call_survives_without_memory) {
+  test_open_more = jobs_open_pool;
   test_oom(scenarios[_i].fn,
            (void*) (uintptr_t) scenarios[_i].arg,
            scenarios[_i].name);
@@ -462,6 +464,7 @@ static void uv_sweep(fluv_task_fn fn, void* arg, const char* name) {
 }
 
 START_TEST(every_call_survives_without_memory_for_libuv) {
+  jobs_open_pool();
   ck_assert_int_eq(uv_replace_allocator(uv_test_malloc,
                                         uv_test_realloc,
                                         uv_test_calloc,

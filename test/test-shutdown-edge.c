@@ -275,6 +275,36 @@ START_TEST(a_worker_cannot_shut_down) {
 }
 END_TEST
 
+static int64_t free_from_inside(void* arg) {
+  fluv_runtime_free(arg);
+  return 0;
+}
+
+static void free_in_a_worker(void* arg) {
+  (void) arg;
+  open_runtime(0);
+  ck_assert_err(fluv_runtime_spawn_remote(rt, free_from_inside, rt, NULL), 0);
+  for (;;)
+    sched_yield();
+}
+
+static int64_t free_own(void* arg) {
+  (void) arg;
+  fluv_runtime_free(fluv_runtime_current());
+  return 0;
+}
+
+static void free_the_run(void* arg) {
+  (void) arg;
+  (void) fluv_run(free_own, NULL, NULL);
+}
+
+START_TEST(a_runtime_is_not_freed_by_its_own_worker) {
+  test_aborts(free_in_a_worker, NULL, "on a worker of the runtime", NULL);
+  test_aborts(free_the_run, NULL, "fluv_run()'s own", NULL);
+}
+END_TEST
+
 /* What begins when all is being cancelled is cancelled too. */
 
 /* Keeps no loop alive, unlike a sleep. */
@@ -538,6 +568,7 @@ static Suite* shutdown_edge_suite(void) {
 
   ADD(tc,
       a_task_that_does_not_end_is_named,
+      a_runtime_is_not_freed_by_its_own_worker,
       a_thread_that_does_not_come_back_is_left_behind);
   tc = test_case(s, "run", NULL, NULL);
   tcase_add_loop_test(tc,

@@ -11,7 +11,7 @@
 typedef struct fluv_blocking_options {
   /** sizeof(fluv_blocking_options_t); set by the initialiser. */
   size_t size;
-  /** For messages and reports; copied, cut at 31 bytes. NULL: the name of
+  /** For messages and reports; copied, cut at 63 bytes. NULL: the name of
    *  the calling function stands in. */
   const char* name;
   /** Called with the function's argument if the function will never run: the
@@ -58,8 +58,9 @@ typedef struct fluv_blocking_options {
  *          One that runs is abandoned: fluv_blocking_is_cancelled() tells it,
  *          and its result is dropped. fluv_run() waits for those it leaves
  *          behind until its time for shutdown is over, and then names them.
- *          exit() waits for abandoned ones for a second at its very end, since
- *          libuv then joins its pool, and ends the process without the rest.
+ *          exit() begins no job that is queued. It waits for those that run
+ *          for a second at its very end, since libuv then joins its pool, and
+ *          ends the process without the rest, which it names.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD

@@ -252,7 +252,8 @@ int fluv_runtime_shutdown(fluv_runtime_t* runtime, uint64_t timeout_ms);
 
 /**
  * Shut a runtime down, without limit, and free it. If this thread's loop has
- * joined it, it leaves first.
+ * joined it, it leaves first. On a worker of the runtime, and for the one that
+ * fluv_run() makes and ends itself, it aborts.
  *
  * @param runtime  The runtime. Taken over. NULL is ignored.
  *

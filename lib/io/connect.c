@@ -5,22 +5,18 @@
  *                            ^ |
  *                            \\-/ the next one, while there is one
  *
- * What libuv holds meanwhile (the look-up, the attempt) lies in memory of its
- * own with a pointer to the operation. Cancelling cuts that pointer, and libuv
- * ends on what is left: a look-up by itself, an attempt by closing its stream.
+ * A look-up is a future of its own, which is dropped when the operation is
+ * cancelled. What libuv holds of an attempt lies in memory of its own with a
+ * pointer to the operation. Cancelling cuts that pointer and closes the stream.
  */
 #include <string.h>
 #include <uv.h>
 
 #include "io/address.h"
+#include "io/lookup.h"
 #include "io/stream.h"
 
 typedef struct connect_op connect_op_t;
-
-typedef struct lookup {
-  uv_getaddrinfo_t req;
-  connect_op_t* op; /* NULL: nobody wants it any more */
-} lookup_t;
 
 typedef struct attempt {
   uv_connect_t req;
@@ -32,7 +28,7 @@ typedef struct attempt {
 typedef struct plan {
   fluv__hostport_t address;
   fluv_tcp_options_t options;
-  struct addrinfo* found; /* of a look-up */
+  fluv__lookup_t* lookup; /* what was found */
 } plan_t;
 
 struct connect_op {
@@ -40,8 +36,9 @@ struct connect_op {
   fluv_stream_t** out_stream;
   plan_t* plan;
   const struct addrinfo* next; /* address to try next */
-  lookup_t* lookup;            /* under way */
-  attempt_t* attempt;          /* under way */
+  fluv_future_t* lookup;       /* under way */
+  fluv__waiter_t lookup_waiter;
+  attempt_t* attempt; /* under way */
   fluv__timer_t limit;
   int error;   /* what the last address said */
   bool passed; /* the limit */
@@ -131,57 +128,57 @@ static void try_next(connect_op_t* op) {
   connect_end(op, op->error);
 }
 
-static void on_lookup(uv_getaddrinfo_t* req, int status, struct addrinfo* res) {
-  lookup_t* lookup = fluv__container_of(req, lookup_t, req);
-  connect_op_t* op = lookup->op;
+static void on_lookup(fluv__waiter_t* waiter, fluv_future_t* f) {
+  connect_op_t* op = fluv__container_of(waiter, connect_op_t, lookup_waiter);
+  fluv__lookup_t* lookup = op->plan->lookup;
+  int status = (int) f->result;
 
-  fluv__free(lookup);
-  if (op == NULL) {
-    uv_freeaddrinfo(res);
-    return;
-  }
   op->lookup = NULL;
-  op->plan->found = res;
-  op->next = res;
+  fluv__future_free(f, op->base.loc);
+  if (status == FLUV_ECANCELED)
+    lookup = op->plan->lookup = NULL; /* freed with the future */
+  op->next = lookup != NULL ? lookup->found : NULL;
   op->error = status < 0 ? status : FLUV_EAI_NONAME;
   try_next(op);
 }
 
 static int start_lookup(connect_op_t* op) {
-  const fluv__hostport_t* address = &op->plan->address;
-  struct addrinfo hints;
-  lookup_t* lookup = fluv__calloc(1, sizeof(*lookup));
+  plan_t* plan = op->plan;
+  fluv_future_t* f =
+      fluv__lookup_start(&plan->address, op->base.loc, &plan->lookup);
   int err;
 
-  if (lookup == NULL)
-    return FLUV_ENOMEM;
-  memset(&hints, 0, sizeof(hints));
-  hints.ai_socktype = SOCK_STREAM;
-  err = uv_getaddrinfo(op->base.loop->uv,
-                       &lookup->req,
-                       on_lookup,
-                       address->host,
-                       address->port,
-                       &hints);
-  if (err < 0) {
-    fluv__free(lookup);
+  if (plan->lookup == NULL) {
+    err = (int) f->result;
+    fluv__future_free(f, op->base.loc);
     return err;
   }
-  lookup->op = op;
-  op->lookup = lookup;
+  fluv__take(f, op->base.loop, op->base.loc);
+  op->lookup = f;
+  op->lookup_waiter.wake = on_lookup;
+  f->waiter = &op->lookup_waiter;
   return 0;
+}
+
+/* If it has begun, it ends by itself, some time. */
+static void drop_lookup(connect_op_t* op) {
+  fluv_loop_t* loop = op->base.loop;
+  const fluv_loc_t* drop_loc = loop->drop_loc;
+  fluv_future_t* lookup = op->lookup;
+
+  op->lookup = NULL;
+  op->plan->lookup = NULL; /* freed with the future */
+  lookup->waiter = NULL;
+  fluv__drop(lookup, op->base.loc);
+  loop->drop_loc = drop_loc;
 }
 
 /* Stop what is under way. */
 static void cut(connect_op_t* op) {
   attempt_t* attempt = op->attempt;
 
-  if (op->lookup != NULL) {
-    op->lookup->op = NULL;
-    /* In vain if it has begun: it then ends by itself. */
-    (void) uv_cancel((uv_req_t*) &op->lookup->req);
-    op->lookup = NULL;
-  }
+  if (op->lookup != NULL)
+    drop_lookup(op);
   if (attempt != NULL) {
     attempt->op = NULL;
     op->attempt = NULL;
@@ -221,7 +218,8 @@ static void connect_start(fluv_future_t* f) {
 static void connect_release(fluv_future_t* f) {
   plan_t* plan = ((connect_op_t*) f)->plan;
 
-  uv_freeaddrinfo(plan->found);
+  if (plan->lookup != NULL)
+    fluv__lookup_free(plan->lookup);
   fluv__free(plan);
 }
 

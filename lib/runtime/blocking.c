@@ -136,10 +136,11 @@ static fluv__job_t* make_job(fluv_future_t* f,
   return job;
 }
 
-fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
-                                       void* arg,
-                                       const fluv_blocking_options_t* given,
-                                       const fluv_loc_t* loc) {
+static fluv_future_t* spawn(int64_t (*fn)(void* arg),
+                            void* arg,
+                            const fluv_blocking_options_t* given,
+                            bool lookup,
+                            const fluv_loc_t* loc) {
   fluv_blocking_options_t read;
   const fluv_blocking_options_t* options = &read;
   fluv_loop_t* loop = fluv__loop;
@@ -160,6 +161,7 @@ fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
   }
   job->fn = fn;
   job->arg = arg;
+  job->lookup = lookup;
   ((blocking_op_t*) f)->job = job;
   f->state = FLUV__PENDING;
   f->flags = FLUV__NEEDS_RELEASE;
@@ -173,6 +175,20 @@ fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
   f->state = FLUV__COLD;
   fluv__future_free(f, loc);
   return refuse(err, arg, options, loc);
+}
+
+fluv_future_t* fluv_spawn_blocking_loc(int64_t (*fn)(void* arg),
+                                       void* arg,
+                                       const fluv_blocking_options_t* options,
+                                       const fluv_loc_t* loc) {
+  return spawn(fn, arg, options, false, loc);
+}
+
+fluv_future_t* fluv__spawn_lookup(int64_t (*fn)(void* arg),
+                                  void* arg,
+                                  const fluv_blocking_options_t* options,
+                                  const fluv_loc_t* loc) {
+  return spawn(fn, arg, options, true, loc);
 }
 
 bool fluv_blocking_is_cancelled(void) {

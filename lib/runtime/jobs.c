@@ -55,9 +55,12 @@ uint64_t fluv__jobs_starvation = NS_PER_S;
 static struct {
   pthread_mutex_t lock;
   bool open;
-  fluv__list_t queue; /* FIFO of jobs */
-  size_t queued;
+  bool ending;          /* the process does: no job is begun */
+  fluv__list_t queue;   /* FIFO of jobs */
+  fluv__list_t lookups; /* the same of names */
+  size_t queued;        /* in both */
   size_t running;
+  size_t running_lookups;
   size_t abandoned;
   size_t most_queued;
   size_t limit;
@@ -68,8 +71,7 @@ static struct {
   executor_t* executor;
   runner_t* spare;
   size_t spare_count;
-  /* Jobs wait, and all slots are taken: since when (ns)? 0: they do not. */
-  uint64_t full_since;
+  bool full; /* jobs wait, and all slots are taken */
   bool full_reported;
   bool watched;
   unsigned idle_spins;
@@ -127,7 +129,7 @@ static void submit_runner(void) {
  * libuv may not have heard of those that have just ended, at most one a
  * thread. */
 static void take_back(void) {
-  if (pool.spare_count < pool.slots)
+  if (pool.spare_count < pool.threads)
     uv_run(&pool.executor->uv, UV_RUN_NOWAIT);
 }
 
@@ -147,7 +149,8 @@ static void forget(void) {
   pthread_mutex_init(&pool.lock, NULL);
   pool.open = false;
   pool.queued = pool.running = pool.abandoned = pool.runners = 0;
-  pool.full_since = 0;
+  pool.running_lookups = 0;
+  pool.full = pool.full_reported = false;
   pool.watched = pool.watch.listed = false;
 }
 
@@ -189,6 +192,7 @@ static int open_pool(void) {
   for (pool.spare_count = 0; pool.spare_count < count;)
     on_ended(&executor->runners[pool.spare_count].req, 0);
   fluv__list_init(&pool.queue);
+  fluv__list_init(&pool.lookups);
   if (!registered) {
     pthread_atfork(NULL, NULL, forget);
 #ifdef HAVE_ON_EXIT
@@ -245,6 +249,23 @@ static void print_running(const named_t* named, size_t count, const char* why) {
     fluv__warn("%s %zu more", why, count - MAX_NAMED);
 }
 
+/* Under the lock: how long the first of a queue has waited, in ns. */
+static uint64_t wait_of_first(const fluv__list_t* queue, uint64_t now) {
+  const fluv__job_t* job;
+
+  if (fluv__list_is_empty(queue))
+    return 0;
+  job = fluv__container_of(queue->next, fluv__job_t, link);
+  return now > job->queued_at ? now - job->queued_at : 0;
+}
+
+static uint64_t longest_wait(uint64_t now) {
+  uint64_t jobs = wait_of_first(&pool.queue, now);
+  uint64_t lookups = wait_of_first(&pool.lookups, now);
+
+  return jobs > lookups ? jobs : lookups;
+}
+
 /* The monitor's look: once each time that jobs wait for long, say for whom. */
 static uint64_t look(fluv__watch_t* watch, uint64_t now) {
   named_t named[MAX_NAMED];
@@ -255,12 +276,12 @@ static uint64_t look(fluv__watch_t* watch, uint64_t now) {
 
   (void) watch;
   pthread_mutex_lock(&pool.lock);
-  pool.idle_spins = pool.full_since == 0 ? pool.idle_spins + 1 : 0;
+  pool.idle_spins = !pool.full ? pool.idle_spins + 1 : 0;
   if (pool.idle_spins > MAX_IDLE_SPINS) {
     pool.watched = false;
     delay = 0;
-  } else if (pool.full_since != 0 && !pool.full_reported) {
-    waited = now > pool.full_since ? now - pool.full_since : 0;
+  } else if (pool.full && !pool.full_reported) {
+    waited = longest_wait(now);
     if (waited < delay) {
       delay -= waited;
     } else {
@@ -281,37 +302,46 @@ static uint64_t look(fluv__watch_t* watch, uint64_t now) {
   return delay;
 }
 
-/* Under the lock: the queue is empty. */
-static void end_episode(void) {
-  pool.full_since = 0;
-  pool.full_reported = false;
-}
-
 /* Under the lock: a job leaves the queue. */
 static void unlink_queued(fluv__job_t* job) {
   fluv__list_remove(&job->link);
-  if (--pool.queued == 0 && pool.full_since != 0)
-    end_episode();
+  if (--pool.queued == 0)
+    pool.full = pool.full_reported = false;
+}
+
+/* Under the lock: the queue that a runner may take the next job from; NULL:
+ * none. */
+static fluv__list_t* next_queue(void) {
+  if (pool.queued == 0 || pool.ending)
+    return NULL;
+  if (!fluv__list_is_empty(&pool.lookups) && pool.running < pool.threads &&
+      pool.running_lookups < (pool.threads + 1) / 2)
+    return &pool.lookups;
+  if (!fluv__list_is_empty(&pool.queue) && pool.running < pool.slots)
+    return &pool.queue;
+  return NULL;
 }
 
 /* Under the lock: the runner's next job. NULL: the runner ends. */
 static fluv__job_t* take_job(runner_t* runner, uint64_t now) {
   bool first = runner->since == 0;
+  fluv__list_t* queue = next_queue();
   fluv__job_t* job;
 
-  if (pool.queued == 0 || (pool.threads == 1 && !first)) {
+  if (queue == NULL || (pool.threads == 1 && !first)) {
     pool.runners--;
     take_back();
-    if (pool.queued > 0)
+    if (queue != NULL)
       submit_runner(); /* behind what else waits for the only thread */
     return NULL;
   }
-  job = fluv__container_of(pool.queue.next, fluv__job_t, link);
+  job = fluv__container_of(queue->next, fluv__job_t, link);
   unlink_queued(job);
   job->state = FLUV__JOB_RUNNING;
   runner->job = job;
   runner->since = now;
   pool.running++;
+  pool.running_lookups += job->lookup ? 1 : 0;
   return job;
 }
 
@@ -331,6 +361,7 @@ static fluv__job_t* end_job(runner_t* runner, fluv__job_t* job) {
   job->state = FLUV__JOB_RETURNED;
   runner->job = NULL;
   pool.running--;
+  pool.running_lookups -= job->lookup ? 1 : 0;
   pool.done++;
   next = take_job(runner, now);
   pthread_mutex_unlock(&pool.lock);
@@ -374,16 +405,17 @@ static void run_jobs(uv_work_t* req) {
 /* Under the lock. Must the monitor be told? */
 static bool append(fluv__job_t* job) {
   job->state = FLUV__JOB_QUEUED;
-  fluv__list_append(&pool.queue, &job->link);
+  job->queued_at = coarse_now();
+  fluv__list_append(job->lookup ? &pool.lookups : &pool.queue, &job->link);
   if (++pool.queued > pool.most_queued)
     pool.most_queued = pool.queued;
-  if (pool.runners < pool.slots) {
+  if (pool.runners < (job->lookup ? pool.threads : pool.slots)) {
     submit_runner();
     return false;
   }
-  if (pool.full_since != 0)
+  if (pool.full)
     return false;
-  pool.full_since = coarse_now();
+  pool.full = true;
   pool.idle_spins = 0;
   if (pool.watched)
     return false;
@@ -477,26 +509,28 @@ void fluv__jobs_report(const fluv_loop_t* loop, const char* why) {
 
 #ifdef HAVE_ON_EXIT
 
-static size_t count_abandoned(void) {
+static size_t begin_to_end(void) {
   size_t count;
 
   pthread_mutex_lock(&pool.lock);
-  count = pool.open ? pool.abandoned : 0;
+  pool.ending = true;
+  count = pool.open ? pool.running : 0;
   pthread_mutex_unlock(&pool.lock);
   return count;
 }
 
-/* At the end of exit(), when all else has been done, libuv joins its pool. What
- * nobody waits for any more is given a while, and then not waited for. */
-static void __attribute__((destructor)) leave_abandoned(void) {
+/* At the end of exit(), when all else has been done, libuv joins its pool.
+ * Nobody will read the results: what is queued is not begun, and what runs is
+ * given a while, and then not waited for. */
+static void __attribute__((destructor)) leave_running(void) {
   const struct timespec pause = { 0, 5 * (long) NS_PER_MS };
   uint64_t end = coarse_now() + fluv__jobs_starvation;
   named_t named[MAX_NAMED];
   size_t count;
 
-  while (count_abandoned() > 0 && coarse_now() < end)
+  while (begin_to_end() > 0 && coarse_now() < end)
     nanosleep(&pause, NULL);
-  if (count_abandoned() == 0)
+  if (begin_to_end() == 0)
     return;
   pthread_mutex_lock(&pool.lock);
   count = find_running(NULL, named);

@@ -14,6 +14,11 @@
  * have at least one. A pool of one thread has one runner, which gives way after
  * each job.
  *
+ * Look-ups of names have a queue of their own, and may use the last thread too:
+ * a pool that is full of the program's jobs must not keep it from connecting.
+ * As libuv has it, they get no more than half of the threads, since a name
+ * server that does not answer holds them for long.
+ *
  * Whoever has made a job owns it while it is QUEUED and once it has arrived. In
  * between it is lent to the pool. A job whose loop is closed when it should
  * go home is freed by the pool if it was abandoned, else by its owner.
@@ -31,7 +36,7 @@ enum {
 };
 
 enum {
-  FLUV__JOB_NAME = 32
+  FLUV__JOB_NAME = 64
 };
 
 typedef struct fluv__job {
@@ -41,11 +46,13 @@ typedef struct fluv__job {
   int64_t (*fn)(void* arg);
   void* arg;
   fluv_loop_t* loop;     /* home; the job holds a reference */
+  uint64_t queued_at;    /* ns, coarse */
   fluv_future_t* future; /* of the home thread; NULL: abandoned */
   int64_t result;        /* RETURNED: the home thread's */
   /* Under the pool's lock: */
   uint8_t state;
   bool abandoned;
+  bool lookup;   /* of a name: see above */
   bool stranded; /* its loop is closed and its owner is to free it */
   bool dropped;  /* drop_result() was called; as the result */
   fluv__atomic_bool_t cancelled;
@@ -61,6 +68,12 @@ int fluv__job_submit(fluv__job_t* job);
 
 /* Take it out of the queue. False: it has been started. */
 bool fluv__job_withdraw(fluv__job_t* job);
+
+/* As fluv_spawn_blocking_loc(), for a look-up of a name. */
+fluv_future_t* fluv__spawn_lookup(int64_t (*fn)(void* arg),
+                                  void* arg,
+                                  const fluv_blocking_options_t* options,
+                                  const fluv_loc_t* loc);
 
 /* Has it returned, so that it is on its way home? */
 bool fluv__job_has_returned(const fluv__job_t* job);

@@ -459,8 +459,14 @@ void fluv_runtime_free(fluv_runtime_t* rt) {
    * the memory stays. */
   if (rt == NULL || rt->forks != fluv__forks)
     return;
-  if (own_member(rt) != NULL)
-    (void) fluv_runtime_leave();
+  if (rt->owner != NULL)
+    fluv__die(
+        "fluv_runtime_free(): this runtime is fluv_run()'s own, which "
+        "ends it");
+  if (own_member(rt) != NULL && fluv_runtime_leave() != 0)
+    fluv__die(
+        "fluv_runtime_free() is called on a worker of the runtime "
+        "itself, which it would wait for: call it on another thread");
   if (fluv_runtime_shutdown(rt, FLUV_FOREVER) == 0)
     fluv__runtime_unref(rt);
 }
