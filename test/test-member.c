@@ -528,26 +528,6 @@ START_TEST(child_has_no_loop_and_no_workers) {
 }
 END_TEST
 
-static void run_after_fork(void* arg) {
-  uv_loop_t loop;
-  pid_t child;
-
-  (void) arg;
-  ck_assert_int_eq(uv_loop_init(&loop), 0);
-  ck_assert_err(fluv_attach(&loop), 0);
-  fluv_detach(fluv_spawn(bump, NULL));
-  child = fork();
-  if (child == 0)
-    uv_run(&loop, UV_RUN_DEFAULT);
-  if (WIFSIGNALED(status_of_child(child)))
-    abort();
-}
-
-START_TEST(child_that_runs_its_parents_loop_is_told) {
-  test_aborts(run_after_fork, NULL, "the parent of this process", NULL);
-}
-END_TEST
-
 static Suite* member_suite(void) {
   Suite* s = suite_create("member");
   TCase* tc = test_case(s, "fluv_run", NULL, NULL);
@@ -559,8 +539,7 @@ static Suite* member_suite(void) {
       run_ends_what_its_workers_do,
       workers_clean_up_with_the_main_loop,
       each_run_has_its_own,
-      without_memory_there_is_no_runtime,
-      child_that_runs_its_parents_loop_is_told);
+      without_memory_there_is_no_runtime);
 
   tc = test_case(s, "host", setup, teardown);
   ADD(tc,

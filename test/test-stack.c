@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Stacks of tasks: sizes, what a switch keeps, and having none. */
+#include "core/loop.h"
 #include "fluv-test.h"
 
 #include <fenv.h>
@@ -345,6 +346,90 @@ START_TEST(new_stacks_begin_with_the_loops_rounding_mode) {
 }
 END_TEST
 
+/* Stacks of a burst, by themselves. */
+
+static size_t count_slabs(const fluv__stack_cache_t* cache) {
+  const fluv__list_t* slabs =
+      &cache->classes[FLUV__STACK_DEFAULT_BITS - FLUV__STACK_MIN_BITS].slabs;
+  const fluv__list_t* it;
+  size_t count = 0;
+
+  for (it = slabs->next; it != slabs; it = it->next)
+    count++;
+  return count;
+}
+
+static void never_entered(void) {
+  abort();
+}
+
+START_TEST(stacks_of_a_burst_go_back_in_any_order) {
+  enum {
+    BURST = 12000
+  };
+  static fluv__stack_t* stacks[BURST];
+  fluv__stack_cache_t cache;
+  fluv__fp_t fp;
+  size_t most;
+  uint32_t random = 1;
+  int i;
+
+  memset(&cache, 0, sizeof(cache));
+  fluv__fp_read(&fp);
+  fluv__stack_cache_init(&cache, never_entered, &fp);
+  for (i = 0; i < BURST; i++) {
+    stacks[i] = fluv__stack_get(&cache, FLUV__STACK_DEFAULT_BITS);
+    ck_assert_ptr_nonnull(stacks[i]);
+  }
+  most = count_slabs(&cache);
+  for (i = BURST; i > 0; i--) {
+    fluv__stack_t* stack;
+    int k;
+
+    random = random * 1664525 + 1013904223;
+    k = (int) (random >> 8) % i;
+    stack = stacks[k];
+    stacks[k] = stacks[i - 1];
+    fluv__stack_put(&cache, stack);
+  }
+  ck_assert(cache.may_trim);
+  for (i = 0; fluv__stack_has_spare(&cache); i++) {
+    ck_assert_int_lt(i, 100);
+    fluv__stack_trim(&cache);
+  }
+  ck_assert_uint_ge(most, 12);
+  ck_assert_uint_le(count_slabs(&cache), 3);
+  fluv__stack_cache_deinit(&cache);
+}
+END_TEST
+
+#ifndef TEST_SANITIZED
+/* No turn of the loop is needed for it. */
+START_TEST(an_idle_loop_gives_stacks_back) {
+  enum {
+    BURST = 5000
+  };
+  static fluv_future_t* f[BURST];
+  fluv_future_t* limit;
+  size_t most;
+  int i;
+
+  for (i = 0; i < BURST; i++)
+    f[i] = fluv_spawn(sleep_a_little, NULL);
+  ck_assert_err(fluv_block_on(fluv_join_all(f, BURST, NULL)), 0);
+  most = count_slabs(&fluv__loop->stacks);
+  ck_assert_uint_ge(most, 5);
+  limit = fluv_sleep(60000);
+  fluv_start(limit);
+  while (!fluv_future_is_done(limit) &&
+         count_slabs(&fluv__loop->stacks) > most / 2)
+    uv_run(test_uv, UV_RUN_ONCE);
+  ck_assert(!fluv_future_is_done(limit));
+  fluv_drop(limit);
+}
+END_TEST
+#endif
+
 static Suite* stack_suite(void) {
   Suite* s = suite_create("stack");
   TCase* tc;
@@ -380,6 +465,13 @@ static Suite* stack_suite(void) {
 #endif
   tc = test_case(s, "regress", test_setup, test_teardown);
   ADD(tc, new_stacks_begin_with_the_loops_rounding_mode);
+#ifndef TEST_SANITIZED
+  if (!RUNNING_ON_VALGRIND)
+    ADD(tc, an_idle_loop_gives_stacks_back);
+#endif
+  tc = test_case(s, "regress", NULL, NULL);
+  if (!RUNNING_ON_VALGRIND)
+    ADD(tc, stacks_of_a_burst_go_back_in_any_order);
   return s;
 }
 

@@ -7,6 +7,7 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
+struct uv_handle_s;
 struct uv_loop_s;
 
 /** fluv's side of a loop. One thread has at most one. */
@@ -103,6 +104,14 @@ int64_t fluv_run_loc(fluv_task_fn fn,
  * has changed them meanwhile. The options leave_sigsegv and leave_sigpipe of
  * all loops do without.
  *
+ * Handles of fluv's are in the loop then. A program that walks over all of its
+ * loop's handles leaves them alone: see fluv_owns_handle().
+ *
+ * In a child of fork(2) no thread has a loop of fluv's. If the child goes on
+ * with the program's loop, by uv_loop_fork(), fluv's handles are closed there
+ * and the loop runs without fluv, which may be attached again. What the parent's
+ * tasks held stays allocated.
+ *
  * @param uv       The host's loop. Borrowed until fluv_loop_close().
  * @param options  NULL: defaults.
  *
@@ -174,6 +183,36 @@ fluv_loop_t* fluv_loop_current(void);
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 struct uv_loop_s* fluv_loop_get_uv(const fluv_loop_t* loop);
+
+/**
+ * Is this libuv handle one of fluv's, and not the program's?
+ *
+ * fluv_attach() puts handles of fluv's into the program's loop, and streams,
+ * listeners and fluv_shutdown_signal() put more. Who walks over all handles must
+ * not close them, nor touch their data:
+ *
+ *     static void close_mine(uv_handle_t* handle, void* arg) {
+ *       if (!uv_is_closing(handle) && !fluv_owns_handle(handle))
+ *         uv_close(handle, NULL);
+ *     }
+ *
+ *     uv_walk(uv, close_mine, NULL);
+ *     fluv_loop_close();
+ *     uv_run(uv, UV_RUN_DEFAULT);
+ *     uv_loop_close(uv);
+ *
+ * A program that closes them all the same gets neither a crash nor a hang, but
+ * fluv is dead on that loop: no task runs again, and what they held stays
+ * allocated. fluv_loop_close() then says which tasks that were, and returns 0.
+ *
+ * @param handle  A handle of this thread's loop, not yet freed. May be NULL.
+ *
+ * @return  True if it is fluv's. False on a thread without a loop, and for a
+ *          handle that fluv is closing.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_LOOP_THREAD
+bool fluv_owns_handle(const struct uv_handle_s* handle);
 
 /**
  * Number of tasks on a loop that have not returned yet.

@@ -19,9 +19,9 @@
 __thread fluv_loop_t* fluv__loop;
 unsigned fluv__forks;
 
-/* fluv's handles in a loop: wakeup, check, idle, timer. */
+/* fluv's handles in a loop: wakeup, check, idle, timer, trimmer. */
 enum {
-  OWN_HANDLES = 4
+  OWN_HANDLES = 5
 };
 
 enum {
@@ -99,8 +99,14 @@ static void find_main_ctx(fluv__ctx_t* ctx) {
 /* Its descriptors are the parent's too: what the child did with them would
  * happen to the parent. */
 static void forget_loop(void) {
+  fluv_loop_t* loop = fluv__loop;
+
   fluv__forks++;
   fluv__loop = NULL;
+  /* If the child goes on with the host's loop, that is called before the first
+   * poll, which might read what is the parent's. */
+  if (loop != NULL && !loop->ours)
+    fluv__loop_kick(loop);
   fluv__process_forked();
 }
 
@@ -234,6 +240,45 @@ void fluv__loop_closed(fluv_loop_t* loop) {
   fluv__loop_unref(loop);
 }
 
+static bool owns(fluv_loop_t* loop, const uv_handle_t* handle) {
+  fluv__list_t* it;
+
+  if (handle == &loop->inbox.wakeup.uv.handle ||
+      handle == (const uv_handle_t*) &loop->check ||
+      handle == (const uv_handle_t*) &loop->idle ||
+      handle == (const uv_handle_t*) &loop->timers.uv ||
+      handle == (const uv_handle_t*) &loop->trimmer)
+    return true;
+  fluv__list_foreach (it, &loop->handles)
+    if (fluv__container_of(it, fluv__handle_t, link)->uv == handle)
+      return true;
+  return loop->owns_more != NULL && loop->owns_more(handle);
+}
+
+bool fluv_owns_handle(const uv_handle_t* handle) {
+  fluv_loop_t* loop = fluv__loop;
+
+  return loop != NULL && handle != NULL && handle->loop == loop->uv &&
+         owns(loop, handle);
+}
+
+static void close_if_ours(uv_handle_t* handle, void* arg) {
+  if (!uv_is_closing(handle) && owns(arg, handle))
+    uv_close(handle, NULL);
+}
+
+/* The memory stays: much of it is in use, and nobody can be told. */
+void fluv__loop_step_aside(fluv_loop_t* loop) {
+  bool wakeup_open = !uv_is_closing(&loop->inbox.wakeup.uv.handle);
+
+  if (loop->ours)
+    fluv__die("uv_run() of a loop that belongs to the parent of this process");
+  loop->closing = true;
+  uv_walk(loop->uv, close_if_ours, loop);
+  if (wakeup_open)
+    fluv__wakeup_deinit(&loop->inbox.wakeup);
+}
+
 static void on_close_wakeup(uv_handle_t* handle) {
   fluv_loop_t* loop =
       fluv__container_of(handle, fluv_loop_t, inbox.wakeup.uv.handle);
@@ -248,6 +293,10 @@ static void on_close_check(uv_handle_t* handle) {
 
 static void on_close_idle(uv_handle_t* handle) {
   fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, idle));
+}
+
+static void on_close_trimmer(uv_handle_t* handle) {
+  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, trimmer));
 }
 
 static void on_close_timer(uv_handle_t* handle) {
@@ -269,6 +318,13 @@ static void drain_rounds(fluv_loop_t* loop) {
   }
 }
 
+/* A host may have closed it, with all others. Its memory stays then, for we do
+ * not hear when libuv has done with it. */
+static void close_own(uv_handle_t* handle, uv_close_cb on_close) {
+  if (!uv_is_closing(handle))
+    uv_close(handle, on_close);
+}
+
 void fluv__loop_begin_close(fluv_loop_t* loop) {
   if (loop->sched != NULL)
     loop->sched->leave(loop);
@@ -281,10 +337,11 @@ void fluv__loop_begin_close(fluv_loop_t* loop) {
     loop->report_jobs(loop, "the loop ends without");
   loop->closing = true;
   fluv__overflow_unwatch(loop->alt_stack);
-  uv_close(&loop->inbox.wakeup.uv.handle, on_close_wakeup);
-  uv_close((uv_handle_t*) &loop->check, on_close_check);
-  uv_close((uv_handle_t*) &loop->idle, on_close_idle);
-  uv_close((uv_handle_t*) &loop->timers.uv, on_close_timer);
+  close_own(&loop->inbox.wakeup.uv.handle, on_close_wakeup);
+  close_own((uv_handle_t*) &loop->check, on_close_check);
+  close_own((uv_handle_t*) &loop->idle, on_close_idle);
+  close_own((uv_handle_t*) &loop->timers.uv, on_close_timer);
+  close_own((uv_handle_t*) &loop->trimmer, on_close_trimmer);
 }
 
 void fluv__loop_cancel_tasks(fluv_loop_t* loop) {
@@ -295,6 +352,22 @@ void fluv__loop_cancel_tasks(fluv_loop_t* loop) {
     fluv__cancel(&fluv__container_of(it, fluv__task_t, all)->base);
 }
 
+/* The host has closed fluv's handles: nothing can run any more. What is left is
+ * given up, and its memory stays. */
+static int give_up(fluv_loop_t* loop) {
+  (void) fluv__report_alive(loop,
+                            "the program has closed fluv's handles under");
+  if (loop->sched != NULL)
+    loop->sched->leave(loop);
+  fluv__watchdog_end(loop);
+  loop->winding_down = loop->closing = true;
+  fluv__inbox_close(&loop->inbox);
+  fluv__overflow_unwatch(loop->alt_stack);
+  fluv__process_leave(&loop->options);
+  fluv__loop = NULL;
+  return 0;
+}
+
 int fluv_loop_close(void) {
   fluv_loop_t* loop = fluv__loop;
 
@@ -302,6 +375,8 @@ int fluv_loop_close(void) {
     return FLUV_ENOLOOP;
   if (fluv__is_draining(loop) || loop->blocking)
     return FLUV_EBUSY; /* the caller itself is alive, or somebody's wait */
+  if (uv_is_closing((uv_handle_t*) &loop->check))
+    return give_up(loop);
   if (loop->sched != NULL)
     loop->sched->leave(loop); /* it shall not take what others have */
   loop->winding_down = true;

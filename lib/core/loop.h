@@ -5,7 +5,7 @@
  * `refs`, which any thread may touch, and `beat` and `draining`, which any may
  * read. Lifetime: made by attach; closed by
  * fluv_loop_close() when nothing of it is alive; freed when libuv has called
- * back for its four handles and the last promise has let go (refs).
+ * back for its five handles and the last promise has let go (refs).
  */
 #ifndef FLUV_CORE_LOOP_H
 #define FLUV_CORE_LOOP_H
@@ -27,6 +27,7 @@ typedef struct fluv__task fluv__task_t;
  * what is alive. */
 typedef struct fluv__handle {
   fluv__list_t link;     /* in loop->handles */
+  const uv_handle_t* uv; /* the handle itself */
   const char* kind;      /* "stream", "listener" */
   const fluv_loc_t* loc; /* where it was made */
   /* Close it now, whoever still holds it. */
@@ -106,6 +107,8 @@ struct fluv_loop {
   bool alone;          /* it is certain that nobody can end the latter */
   bool wakeup_refd;
   fluv__list_t handles;
+  /* Those that are not in the list; NULL until there are any. */
+  bool (*owns_more)(const uv_handle_t* handle);
   size_t jobs;           /* blocking work that somebody waits for */
   size_t abandoned_jobs; /* and that nobody does any more */
   /* The loop is to end: tasks are cancelled from the start, and jobs that are
@@ -129,7 +132,8 @@ struct fluv_loop {
   uv_loop_t* uv;
   uv_check_t check;
   uv_idle_t idle;
-  unsigned open_handles; /* of the four, until their close callbacks */
+  uv_timer_t trimmer;    /* unreferenced; active while stacks are to be freed */
+  unsigned open_handles; /* of the five, until their close callbacks */
 
   /* Fixed at attach. */
   pthread_t thread;
@@ -153,6 +157,10 @@ struct fluv_loop {
  * thread has a loop, and those of the parent are not to be touched. */
 extern unsigned fluv__forks;
 void fluv__watch_forks(void); /* begin to count */
+
+/* In a child of fork(2) that runs the host's loop: close what is fluv's there,
+ * and touch nothing that the parent shares. */
+void fluv__loop_step_aside(fluv_loop_t* loop);
 
 /* This thread's loop; NULL if it has none. */
 extern __thread fluv_loop_t* fluv__loop

@@ -282,6 +282,7 @@ static void put_to_slab(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
   slab->free = stack;
   cache->classes[class].free++;
   cache->classes[class].out--;
+  cache->may_trim = true;
   if (slab->in_use-- == slab->count) {
     /* It was full: to the front, where stacks are taken from. */
     fluv__list_remove(&slab->link);
@@ -332,13 +333,28 @@ bool fluv__stack_has_spare(const fluv__stack_cache_t* cache) {
   return false;
 }
 
+/* Those kept hot lie in every slab where a burst ends in random order. They
+ * would hold all of them. */
+static void cool_down(fluv__stack_cache_t* cache, unsigned class) {
+  fluv__stack_t* stack;
+
+  while ((stack = cache->classes[class].hot) != NULL) {
+    cache->classes[class].hot = stack->next;
+    put_to_slab(cache, stack);
+  }
+  cache->classes[class].hot_count = 0;
+}
+
 void fluv__stack_trim(fluv__stack_cache_t* cache) {
   unsigned i;
 
   for (i = 0; i < FLUV__STACK_CLASSES; i++) {
-    fluv__list_t* it = cache->classes[i].slabs.next;
+    fluv__list_t* it;
     size_t* peak = &cache->classes[i].peak;
 
+    if (*peak > cache->classes[i].out + MAX_HOT)
+      cool_down(cache, i);
+    it = cache->classes[i].slabs.next;
     *peak -= *peak / PEAK_FADE;
     while (it != &cache->classes[i].slabs) {
       fluv__slab_t* slab = fluv__container_of(it, fluv__slab_t, link);

@@ -64,6 +64,7 @@ typedef struct fluv__stack_cache {
     size_t peak;         /* most that were out; fades */
     unsigned next_count; /* stacks of the next slab */
   } classes[FLUV__STACK_CLASSES];
+  bool may_trim;           /* many have just come back: see has_spare */
   bool keep_guards_mapped; /* no MADV_GUARD_INSTALL: mprotect */
 } fluv__stack_cache_t;
 
@@ -85,8 +86,8 @@ void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack);
 /* Were many more in use lately than are now? Then trimming is due. */
 bool fluv__stack_has_spare(const fluv__stack_cache_t* cache);
 
-/* Unmap slabs that are free in whole, beyond a reserve. From the thread's own
- * stack, now and then. */
+/* Unmap slabs that are free in whole, beyond a reserve: a part at a time. From
+ * the thread's own stack, again and again until none is spare. */
 void fluv__stack_trim(fluv__stack_cache_t* cache);
 
 /* In a signal handler: if this fault is a task that has run over its stack, say

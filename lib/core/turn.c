@@ -20,8 +20,9 @@ enum {
   FIRST_CHUNK = 16,
   MAX_CHUNK = 256,
   /* How often stacks of a burst that is over are given back, a part at a
-   * time: often enough to be done in seconds, seldom enough to cost nothing. */
-  TRIM_TURNS = 64,
+   * time. Shorter: a load that comes in waves maps its stacks again for each
+   * wave; longer: their memory is kept for more than a few seconds. */
+  TRIM_MS = 100,
   /* That a round takes out of the inbox, before those run. */
   MAX_ARRIVALS = 128,
   /* Times that a drain goes on with what other threads have just sent, before
@@ -159,8 +160,6 @@ static void check_nesting(fluv_loop_t* loop) {
   char place[FLUV__LOC_SIZE];
   char await[FLUV__LOC_SIZE];
 
-  if (fluv__unlikely(loop->forks != fluv__forks))
-    fluv__die("uv_run() of a loop that belongs to the parent of this process");
   if (fluv__unlikely(fluv__loop != loop))
     fluv__wrong_thread(loop, "uv_run()", NULL, NULL);
   if (fluv__likely(!fluv__is_draining(loop)))
@@ -176,6 +175,10 @@ static void check_nesting(fluv_loop_t* loop) {
 static void on_idle(uv_idle_t* handle) {
   fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, idle);
 
+  if (fluv__unlikely(loop->forks != fluv__forks)) {
+    fluv__loop_step_aside(loop);
+    return;
+  }
   check_nesting(loop);
   fluv__drain(loop);
   /* The poll that follows works out how long to wait from libuv's clock. */
@@ -183,7 +186,8 @@ static void on_idle(uv_idle_t* handle) {
 }
 
 static void set_idle(fluv_loop_t* loop, bool active) {
-  if (active == loop->idle_active || loop->closing)
+  if (active == loop->idle_active || loop->closing ||
+      uv_is_closing((uv_handle_t*) &loop->idle))
     return;
   loop->idle_active = active;
   if (active)
@@ -207,9 +211,33 @@ static void report_stuck(fluv_loop_t* loop) {
                      "wake");
 }
 
+/* An idle loop has no turns: so this has a timer, which keeps no loop alive. */
+static void on_trim(uv_timer_t* handle) {
+  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, trimmer);
+
+  if (fluv__unlikely(loop->forks != fluv__forks)) {
+    fluv__loop_step_aside(loop);
+    return;
+  }
+  fluv__stack_trim(&loop->stacks);
+  if (!fluv__stack_has_spare(&loop->stacks))
+    uv_timer_stop(handle);
+}
+
+static void begin_trimming(fluv_loop_t* loop) {
+  loop->stacks.may_trim = false;
+  if (fluv__stack_has_spare(&loop->stacks) &&
+      !uv_is_active((uv_handle_t*) &loop->trimmer))
+    uv_timer_start(&loop->trimmer, on_trim, TRIM_MS, TRIM_MS);
+}
+
 static void on_check(uv_check_t* handle) {
   fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, check);
 
+  if (fluv__unlikely(loop->forks != fluv__forks)) {
+    fluv__loop_step_aside(loop);
+    return;
+  }
   check_nesting(loop);
   loop->turn++;
   /* Relaxed: the watchdog only wants to see it change. */
@@ -221,9 +249,8 @@ static void on_check(uv_check_t* handle) {
   if (fluv__unlikely(
           atomic_load_explicit(&fluv__process_displaced, memory_order_relaxed)))
     fluv__process_restore();
-  if (fluv__unlikely(loop->turn % TRIM_TURNS == 0) &&
-      fluv__stack_has_spare(&loop->stacks))
-    fluv__stack_trim(&loop->stacks);
+  if (fluv__unlikely(loop->stacks.may_trim))
+    begin_trimming(loop);
   if (loop->timers.overdue)
     fluv__timers_fire(loop);
   if (loop->ready_head != NULL || loop->timers.dirty ||
@@ -253,6 +280,8 @@ int fluv__turn_init(fluv_loop_t* loop) {
   /* None of these can fail. */
   uv_check_init(loop->uv, &loop->check);
   uv_idle_init(loop->uv, &loop->idle);
+  uv_timer_init(loop->uv, &loop->trimmer);
+  uv_unref((uv_handle_t*) &loop->trimmer);
   uv_check_start(&loop->check, on_check);
   fluv__turn_begin(loop);
   uv_unref(&loop->inbox.wakeup.uv.handle);

@@ -5,14 +5,29 @@
 #if FLUV_EVENTFD
 # include <errno.h>
 # include <sys/eventfd.h>
+# include <time.h>
 # include <unistd.h>
+
+# include "core/loop.h"
+
+/* Tries to write to the descriptor, a millisecond apart. */
+enum {
+  MAX_TRIES = 1000
+};
 
 static void on_poll(uv_poll_t* poll, int status, int events) {
   fluv__wakeup_t* wakeup = fluv__container_of(poll, fluv__wakeup_t, uv.poll);
   uint64_t count;
 
-  (void) status;
   (void) events;
+  /* The descriptor is shared with the parent: what is read here is lost
+   * there. */
+  if (wakeup->forks != fluv__forks) {
+    uv_poll_stop(poll);
+    return;
+  }
+  if (status < 0) /* libuv has stopped to poll */
+    uv_poll_start(poll, UV_READABLE, on_poll);
   if (read(wakeup->fd, &count, sizeof(count)) == (ssize_t) sizeof(count))
     wakeup->on_wakeup(wakeup);
 }
@@ -23,6 +38,7 @@ int fluv__wakeup_init(fluv__wakeup_t* wakeup,
   int err;
 
   wakeup->on_wakeup = on_wakeup;
+  wakeup->forks = fluv__forks;
   wakeup->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wakeup->fd < 0)
     return uv_translate_sys_error(errno);
@@ -35,13 +51,29 @@ int fluv__wakeup_init(fluv__wakeup_t* wakeup,
   return 0;
 }
 
+/* Whoever sends is the only one to do so until the loop has been awake: a
+ * wakeup that is lost is lost for good. A full counter is readable, which is
+ * all that is wanted; a descriptor that is not ours any more is the program's
+ * mistake; anything else may pass. */
 void fluv__wakeup_send(fluv__wakeup_t* wakeup) {
+  const struct timespec pause = { 0, 1000 * 1000 };
   uint64_t one = 1;
   int saved = errno;
+  int tries = 0;
 
-  /* It can only fail with a counter that is full: then it is readable. */
-  while (write(wakeup->fd, &one, sizeof(one)) < 0 && errno == EINTR)
-    continue;
+  if (wakeup->forks != fluv__forks)
+    return; /* it would wake the parent */
+  while (write(wakeup->fd, &one, sizeof(one)) < 0 && errno != EAGAIN) {
+    if (errno == EINTR)
+      continue;
+    if (errno == EBADF || errno == EINVAL || ++tries == MAX_TRIES)
+      fluv__die(
+          "a loop cannot be woken: writing to its eventfd %d fails (%s); "
+          "has the program closed it?",
+          wakeup->fd,
+          uv_err_name(uv_translate_sys_error(errno)));
+    nanosleep(&pause, NULL);
+  }
   errno = saved;
 }
 

@@ -20,6 +20,7 @@ typedef struct fluv__wakeup {
     uv_async_t async;
   } uv;
   int fd;
+  unsigned forks; /* of the process, when it was made */
   /* On the loop's thread, in the poll: somebody has called. */
   void (*on_wakeup)(struct fluv__wakeup* wakeup);
 } fluv__wakeup_t;

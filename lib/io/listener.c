@@ -202,6 +202,7 @@ int fluv__listener_new(int fd,
     return err;
   }
   uv_unref((uv_handle_t*) &listener->poll);
+  listener->handle.uv = (const uv_handle_t*) &listener->poll;
   fluv__list_append(&loop->handles, &listener->handle.link);
   *out_listener = listener;
   return 0;
@@ -444,7 +445,8 @@ static void listener_close(fluv_listener_t* listener, fluv_future_t* closer) {
   if (listener->acceptor != NULL)
     fluv__cancel(listener->acceptor);
   fluv__list_remove(&listener->handle.link);
-  uv_close((uv_handle_t*) &listener->poll, on_close);
+  if (!uv_is_closing((uv_handle_t*) &listener->poll)) /* by the host */
+    uv_close((uv_handle_t*) &listener->poll, on_close);
   close(listener->fd);
   listener->fd = -1;
 }

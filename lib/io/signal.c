@@ -60,7 +60,8 @@ static void handles_close(handles_t* handles) {
     fluv__free(handles);
   for (i = 0; i < open; i++) {
     handles->signal[i].data = handles;
-    uv_close((uv_handle_t*) &handles->signal[i], on_close);
+    if (!uv_is_closing((uv_handle_t*) &handles->signal[i])) /* by the host */
+      uv_close((uv_handle_t*) &handles->signal[i], on_close);
   }
 }
 
@@ -76,6 +77,11 @@ static void signal_end(signal_op_t* op, int64_t result) {
 
 static void on_signal(uv_signal_t* handle, int signum) {
   signal_end(handle->data, signum);
+}
+
+static bool owns(const uv_handle_t* handle) {
+  return handle->type == UV_SIGNAL &&
+         ((const uv_signal_t*) handle)->signal_cb == on_signal;
 }
 
 static void signal_cancel(fluv_future_t* f) {
@@ -115,6 +121,7 @@ fluv_future_t* fluv_shutdown_signal_loc(const fluv_loc_t* loc) {
     return fluv__future_enomem();
   pthread_once(&once, add_fork_handler);
   atomic_fetch_add(&waiting, 1);
+  op->base.loop->owns_more = owns;
   op->base.state = FLUV__PENDING;
   op->handles = fluv__calloc(1, sizeof(*op->handles));
   if (op->handles != NULL)

@@ -50,6 +50,7 @@ int fluv__stream_init(fluv_stream_t* stream) {
   uv_unref(&stream->uv.handle);
   stream->loop = loop;
   stream->refs++;
+  stream->handle.uv = &stream->uv.handle;
   fluv__list_append(&loop->handles, &stream->handle.link);
   return 0;
 }
@@ -236,7 +237,8 @@ void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer) {
   if (stream->loop != NULL) {
     stream->closer = closer;
     fluv__list_remove(&stream->handle.link);
-    uv_close(&stream->uv.handle, on_close);
+    if (!uv_is_closing(&stream->uv.handle)) /* by the host, with all others */
+      uv_close(&stream->uv.handle, on_close);
   } else {
     if (stream->fd >= 0)
       close(stream->fd);
