@@ -5,6 +5,14 @@
  * Pointers passed in are borrowed for the call, unless the comment says that
  * they are taken over. Functions that take a fluv_future_t* take it over:
  * a future is used exactly once. The few that only look at one say so.
+ *
+ * NULL for a handle is FLUV_EINVAL where a function returns an error or a
+ * future. Functions that free or close do nothing with it. All others, and all
+ * that take a future, which is never NULL, abort and say their name. So does
+ * every function that is given a handle which was freed, as far as that can be
+ * seen: in debug builds for sure, and with the places where it was made and
+ * freed. A stream or listener that was closed gives FLUV_EBADF as long as its
+ * close or another operation is under way.
  */
 #ifndef FLUV_H
 #define FLUV_H

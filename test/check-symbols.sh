@@ -26,6 +26,11 @@ sed -n '/global:/,/local:/s/^ *\([a-z_0-9]*\);$/\1/p' lib/fluv.map |
 compare 'lib/fluv.map names the public functions ("make symbols")' \
   "$tap_dir/map" lib/fluv.map
 
+sed -n 's/^  [A-Z]*(\(fluv_[a-z_0-9]*\).*/\1/p' test/test-null.c |
+  sort >"$tap_dir/null"
+compare 'test/test-null.c says what each function does with NULL' \
+  "$tap_dir/null" test/test-null.c
+
 if test ! -e "$library"; then
   tap_skip 'the library exports the public functions' 'no shared library'
 else

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/object.h"
+
 /* Descriptors above this are not looked at. */
 #define MAX_FDS 1024
 /* A scenario that allocates more often than this never ends. */
@@ -279,6 +281,8 @@ static void oom_sweep(fluv_task_fn fn,
   atomic_store(&oom_fail_at, 0);
   ck_assert(oom_run(fn, arg, in_task, &result));
   ck_assert_msg(result >= 0, "%s: %s", name, fluv_err_name(result));
+  fluv__object_flush();
+  fluv__object_flush();
   baseline = atomic_load(&oom_live);
 
   for (n = 1; n < MAX_ALLOCATIONS; n++) {
@@ -289,6 +293,7 @@ static void oom_sweep(fluv_task_fn fn,
     atomic_store(&oom_fail_at, n);
     oom_run(fn, arg, in_task, &result);
     atomic_store(&oom_fail_at, 0);
+    fluv__object_flush();
 
     ck_assert_msg(atomic_load(&oom_live) == baseline,
                   "%s: %ld blocks are left after allocation %ld failed",

@@ -660,13 +660,13 @@ START_TEST(options_of_the_wrong_size_are_refused) {
   fluv_loop_options_t loop = FLUV_LOOP_OPTIONS_INIT;
   uv_loop_t uv;
 
-  task.size = 0;
+  task.size = 1;
   ck_assert_err(fluv_block_on(fluv_spawn_with(give, NULL, &task)), FLUV_EINVAL);
   task.size = sizeof(task) - 1;
   ck_assert_err(fluv_block_on(fluv_spawn_with(give, NULL, &task)), FLUV_EINVAL);
 
   test_teardown();
-  loop.size = 0;
+  loop.size = 1;
   ck_assert_err(fluv_run(give, NULL, &loop), FLUV_EINVAL);
   ck_assert_int_eq(uv_loop_init(&uv), 0);
   ck_assert_err(fluv_attach_with(&uv, &loop), FLUV_EINVAL);

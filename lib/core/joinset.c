@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Join set: results in completion order. */
 #include "core/group.h"
+#include "core/object.h"
 
 struct fluv_joinset {
+  fluv__object_t object;
   fluv__group_t group;
   fluv_loop_t* loop;
   fluv_future_t* next;  /* a fluv_joinset_next() that waits */
@@ -46,7 +48,7 @@ static void close_release(fluv_future_t* f) {
 
   fluv__group_abandon(&set->group);
   forget_given(set);
-  fluv__free(set);
+  fluv__object_free(set, NULL);
 }
 
 static const fluv__ops_t close_ops = {
@@ -73,7 +75,7 @@ static void try_end_close(fluv_joinset_t* set) {
     fluv__group_member_free(member, false);
   }
   forget_given(set);
-  fluv__free(set);
+  fluv__object_free(set, close->loc);
   fluv__complete(close, 0);
 }
 
@@ -121,6 +123,7 @@ fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc) {
   set->close->state = FLUV__PENDING;
   set->close->flags = FLUV__NEEDS_RELEASE;
   ((close_op_t*) set->close)->set = set;
+  fluv__object_init(set, JOINSET, loc);
   set->loop = fluv__loop;
   fluv__list_init(&set->given);
   fluv__group_init(&set->group, on_end);
@@ -142,6 +145,7 @@ int fluv_joinset_add_loc(fluv_joinset_t* set,
     fluv_drop_loc(f, loc);
     return FLUV_EINVAL;
   }
+  fluv__check(set, JOINSET);
   check_loop(set, "fluv_joinset_add()", loc);
   return fluv__group_add(&set->group, f, tag, loc);
 }
@@ -215,6 +219,7 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
 
   if (set == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(set, JOINSET);
   check_loop(set, "fluv_joinset_next()", loc);
   op = (next_op_t*) fluv__future_new(&next_ops, sizeof(next_op_t), loc);
   if (op == NULL)
@@ -227,11 +232,13 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
 }
 
 size_t fluv_joinset_count(const fluv_joinset_t* set) {
+  fluv__require(set, JOINSET);
   check_loop(set, "fluv_joinset_count()", NULL);
   return set->group.count;
 }
 
 void fluv_joinset_cancel(fluv_joinset_t* set) {
+  fluv__require(set, JOINSET);
   check_loop(set, "fluv_joinset_cancel()", NULL);
   fluv__group_cancel(&set->group);
   try_end_close(set);
@@ -243,7 +250,10 @@ fluv_future_t* fluv_joinset_close_loc(fluv_joinset_t* set,
 
   if (set == NULL)
     return fluv_ready_loc(0, loc);
+  fluv__check(set, JOINSET);
   check_loop(set, "fluv_joinset_close()", loc);
+  if (set->closing)
+    fluv__object_overfreed(set, "references", __func__);
   close = set->close;
   close->loc = loc;
   if (set->next != NULL)

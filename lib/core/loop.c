@@ -35,10 +35,14 @@ fluv_loop_t* fluv_loop_current(void) {
 }
 
 struct uv_loop_s* fluv_loop_get_uv(const fluv_loop_t* loop) {
+  if (fluv__unlikely(loop == NULL))
+    fluv__die("fluv_loop_get_uv(): the loop is NULL");
   return loop->uv;
 }
 
 size_t fluv_loop_count_tasks(const fluv_loop_t* loop) {
+  if (fluv__unlikely(loop == NULL))
+    fluv__die("fluv_loop_count_tasks(): the loop is NULL");
   if (fluv__unlikely(loop != fluv__loop))
     fluv__wrong_thread(loop, "fluv_loop_count_tasks()", NULL, NULL);
   return loop->task_count;

@@ -20,6 +20,7 @@
 
 #include "base/atomic.h"
 #include "core/loop.h"
+#include "core/object.h"
 
 enum {
   ANSWERED = 1 << 0,
@@ -28,6 +29,7 @@ enum {
 };
 
 struct fluv_promise {
+  fluv__object_t object;
   fluv__inbox_node_t node; /* a result on its way */
   fluv_loop_t* loop;
   fluv_future_t* future; /* NULL once it has ended */
@@ -49,7 +51,7 @@ static void promise_unref(fluv_promise_t* p) {
   if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
     return;
   fluv__loop_unref(p->loop);
-  fluv__free(p);
+  fluv__object_free(p, NULL);
 }
 
 /* End the future; on the home loop's thread. */
@@ -132,6 +134,7 @@ int fluv_promise_new_loc(fluv_promise_t** out_promise,
   }
   ((promise_op_t*) f)->promise = p;
   f->flags = FLUV__NEEDS_RELEASE;
+  fluv__object_init(p, PROMISE, loc);
   p->loop = fluv__loop;
   fluv__loop_ref(p->loop);
   p->node.run = on_arrival;
@@ -144,8 +147,12 @@ int fluv_promise_new_loc(fluv_promise_t** out_promise,
 }
 
 int fluv_promise_resolve(fluv_promise_t* p, int64_t result) {
-  unsigned state = atomic_fetch_or(&p->state, ANSWERED);
+  unsigned state;
 
+  if (fluv__unlikely(p == NULL))
+    return FLUV_EINVAL;
+  fluv__check(p, PROMISE);
+  state = atomic_fetch_or(&p->state, ANSWERED);
   if (state & ANSWERED)
     return FLUV_EALREADY;
   if (state & GONE)
@@ -166,18 +173,22 @@ int fluv_promise_resolve(fluv_promise_t* p, int64_t result) {
 void fluv_promise_free(fluv_promise_t* p) {
   if (p == NULL)
     return;
+  fluv__check(p, PROMISE);
   if ((atomic_load(&p->state) & ANSWERED) == 0)
     fluv_promise_resolve(p, FLUV_EBROKEN);
+  fluv__object_end(p, NULL);
   promise_unref(p);
 }
 
 bool fluv_promise_is_cancelled(const fluv_promise_t* p) {
+  fluv__require(p, PROMISE);
   return (atomic_load(&p->state) & (CANCELLED | GONE)) != 0;
 }
 
 void fluv_promise_on_cancel(fluv_promise_t* p,
                             void (*fn)(fluv_promise_t* p, void* arg),
                             void* arg) {
+  fluv__require(p, PROMISE);
   if (fluv__loop != p->loop)
     fluv__wrong_thread(p->loop, "fluv_promise_on_cancel()", NULL, NULL);
   p->on_cancel = fn;

@@ -48,6 +48,7 @@ int fluv_scope_begin(fluv_scope_t** out_scope) {
   scope = extra != NULL ? fluv__calloc(1, sizeof(*scope)) : NULL;
   if (scope == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(scope, SCOPE, NULL);
   fluv__group_init(&scope->group, on_end);
   scope->task = task;
   scope->ended.ops = &ended_ops;
@@ -70,6 +71,7 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
     fluv_drop_loc(f, loc);
     return FLUV_EINVAL;
   }
+  fluv__check(scope, SCOPE);
   if (scope->task->base.loop != fluv__loop)
     fluv__wrong_thread(scope->task->base.loop,
                        "fluv_scope_add()",
@@ -89,6 +91,7 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
 }
 
 void fluv_scope_cancel(fluv_scope_t* scope) {
+  fluv__require(scope, SCOPE);
   if (scope->task->base.loop != fluv__loop)
     fluv__wrong_thread(scope->task->base.loop,
                        "fluv_scope_cancel()",
@@ -102,7 +105,7 @@ void fluv__scope_abandon(fluv_scope_t** scopes) {
 
   *scopes = scope->outer;
   fluv__group_abandon(&scope->group);
-  fluv__free(scope);
+  fluv__object_free(scope, NULL);
 }
 
 int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
@@ -110,6 +113,8 @@ int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
   char place[FLUV__LOC_SIZE];
   int64_t result = 0;
 
+  if (scope != NULL)
+    fluv__check(scope, SCOPE);
   if (scope == NULL || self->extra == NULL || self->extra->scopes != scope)
     fluv__die("fluv_scope_end() at %s: not the innermost scope of task \"%s\"",
               fluv__loc_format(loc, place, sizeof(place)),
@@ -123,6 +128,6 @@ int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
   self->extra->scopes = scope->outer;
   if (scope->error != 0)
     result = scope->error;
-  fluv__free(scope);
+  fluv__object_free(scope, loc);
   return result;
 }

@@ -4,9 +4,11 @@
 #define FLUV_CORE_SCOPE_H
 
 #include "core/group.h"
+#include "core/object.h"
 #include "core/task.h"
 
 struct fluv_scope {
+  fluv__object_t object;
   fluv__group_t group;
   fluv_scope_t* outer;
   fluv__task_t* task;  /* whose it is */

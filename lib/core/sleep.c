@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sleeping and ticking. */
 #include "core/loop.h"
+#include "core/object.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -81,6 +82,7 @@ fluv_future_t* fluv_sleep_until_loc(uint64_t deadline_ns,
 /* Interval: when the next tick is due, and who waits for it. */
 
 struct fluv_interval {
+  fluv__object_t object;
   fluv_loop_t* loop;
   uint64_t period_ns;
   uint64_t next_ns; /* due time of the next tick */
@@ -107,6 +109,7 @@ fluv_interval_t* fluv_interval_new(uint64_t period_ms,
   interval = fluv__calloc(1, sizeof(*interval));
   if (interval == NULL)
     return NULL;
+  fluv__object_init(interval, INTERVAL, NULL);
   interval->loop = loop;
   interval->period_ns = period_ms * NS_PER_MS;
   interval->next_ns = fluv_now();
@@ -183,6 +186,7 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
 
   if (interval == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(interval, INTERVAL);
   check_loop(interval, "fluv_interval_tick()", loc);
   op = (tick_op_t*) fluv__future_new(&tick_ops, sizeof(tick_op_t), loc);
   if (op == NULL)
@@ -193,6 +197,9 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
 }
 
 int fluv_interval_reset(fluv_interval_t* interval) {
+  if (fluv__unlikely(interval == NULL))
+    return FLUV_EINVAL;
+  fluv__check(interval, INTERVAL);
   check_loop(interval, "fluv_interval_reset()", NULL);
   if (interval->waiter != NULL)
     return FLUV_EBUSY;
@@ -203,8 +210,9 @@ int fluv_interval_reset(fluv_interval_t* interval) {
 void fluv_interval_free(fluv_interval_t* interval) {
   if (interval == NULL)
     return;
+  fluv__check(interval, INTERVAL);
   check_loop(interval, "fluv_interval_free()", NULL);
   if (interval->waiter != NULL)
     fluv__cancel(interval->waiter);
-  fluv__free(interval);
+  fluv__object_free(interval, NULL);
 }

@@ -40,6 +40,7 @@ enum {
 };
 
 struct fluv_listener {
+  fluv__object_t object;
   fluv__handle_t handle; /* in the loop's list */
   uv_poll_t poll;
   fluv_loop_t* loop;
@@ -52,6 +53,7 @@ struct fluv_listener {
   uint64_t accept_turn; /* turn of that */
   fluv_future_t* acceptor;
   fluv_future_t* closer;
+  const fluv_loc_t* closed_at;
   fluv__timer_t backoff;
   unsigned backoff_ms;
   bool warned;          /* of the shortage that is on */
@@ -67,7 +69,7 @@ typedef struct accept_op {
 
 static void listener_unref(fluv_listener_t* listener) {
   if (--listener->refs == 0)
-    fluv__free(listener);
+    fluv__object_free(listener, listener->closed_at);
 }
 
 static int open_socket(int family) {
@@ -171,6 +173,7 @@ static fluv_listener_t* listener_alloc(fluv_loop_t* loop,
 
   if (listener == NULL)
     return NULL;
+  fluv__object_init(listener, LISTENER, loc);
   listener->handle.kind = "listener";
   listener->handle.loc = loc;
   listener->handle.abandon = abandon;
@@ -198,7 +201,8 @@ int fluv__listener_new(int fd,
     err = uv_poll_init(loop->uv, &listener->poll, fd);
   if (err < 0) {
     close(fd);
-    fluv__free(listener);
+    if (listener != NULL)
+      fluv__object_free(listener, loc);
     return err;
   }
   uv_unref((uv_handle_t*) &listener->poll);
@@ -419,6 +423,7 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
 
   if (listener == NULL || out_stream == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(listener, LISTENER);
   check_loop(listener, "accept", loc);
   op = (accept_op_t*) fluv__future_new(&accept_ops, sizeof(accept_op_t), loc);
   if (op == NULL)
@@ -465,6 +470,7 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
 
   if (listener == NULL)
     return fluv_ready_loc(0, loc);
+  fluv__check(listener, LISTENER);
   check_loop(listener, "listener close", loc);
   if (listener->closed) {
     if (listener->abandoned) {
@@ -474,6 +480,7 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
     return fluv_ready_loc(0, loc);
   }
   closer = fluv__closer_new(loc);
+  listener->closed_at = loc;
   listener_close(listener, closer);
   listener_unref(listener);
   return closer != NULL ? closer : fluv__future_enomem();
@@ -484,6 +491,7 @@ int fluv_listener_get_address(const fluv_listener_t* listener,
                               size_t size) {
   if (listener == NULL || buf == NULL)
     return FLUV_EINVAL;
+  fluv__check(listener, LISTENER);
   check_loop(listener, "fluv_listener_get_address()", NULL);
   return fluv__address_of_fd(listener->fd, false, buf, size);
 }

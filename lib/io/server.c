@@ -43,6 +43,7 @@ typedef struct seat {
 } seat_t;
 
 struct fluv_server {
+  fluv__object_t object;
   fluv__atomic_uint_t refs;
   fluv_connection_fn fn;
   void* arg;
@@ -55,7 +56,8 @@ struct fluv_server {
   fluv_token_t* closing;      /* accept no more */
   fluv_tracker_t* running;
   fluv__atomic_size_t cancelled;
-  atomic_int err; /* the first that made a seat stop */
+  fluv__atomic_bool_t given_back; /* by fluv_server_close() */
+  atomic_int err;                 /* the first that made a seat stop */
   char address[64];
   unsigned count;
   seat_t seat[];
@@ -81,7 +83,7 @@ static void server_destroy(fluv_server_t* server) {
   fluv_token_free(server->decided);
   fluv_token_free(server->closing);
   fluv_tracker_free(server->running);
-  fluv__free(server);
+  fluv__object_free(server, NULL);
 }
 
 static void server_ref(fluv_server_t* server) {
@@ -396,7 +398,9 @@ static int server_alloc(unsigned count, fluv_server_t** out_server) {
   if (server == NULL)
     return FLUV_ENOMEM;
   *out_server = server;
+  fluv__object_init(server, SERVER, NULL);
   atomic_init(&server->refs, 1);
+  atomic_init(&server->given_back, false);
   server->count = count;
   for (i = 0; i < count; i++) {
     server->seat[i].server = server;
@@ -511,6 +515,7 @@ int fluv_server_get_address(const fluv_server_t* server,
 
   if (server == NULL || buf == NULL)
     return FLUV_EINVAL;
+  fluv__check(server, SERVER);
   len = strlen(server->address) + 1;
   if (len > size)
     return FLUV_ENOBUFS;
@@ -522,6 +527,7 @@ size_t fluv_server_count_connections(const fluv_server_t* server, int worker) {
   size_t n = 0;
   unsigned i;
 
+  fluv__require(server, SERVER);
   for (i = 0; i < server->count; i++)
     if (worker == -1 || worker == (int) i)
       n += atomic_load(&server->seat[i].open);
@@ -529,6 +535,7 @@ size_t fluv_server_count_connections(const fluv_server_t* server, int worker) {
 }
 
 fluv_token_t* fluv_server_get_token(const fluv_server_t* server) {
+  fluv__require(server, SERVER);
   return server->closing;
 }
 
@@ -546,6 +553,9 @@ fluv_future_t* fluv_server_close_loc(fluv_server_t* server,
                                      const fluv_loc_t* loc) {
   if (server == NULL)
     return fluv_ready_loc(0, loc);
+  fluv__check(server, SERVER);
+  if (atomic_exchange(&server->given_back, true))
+    fluv__object_overfreed(server, "references", __func__);
   atomic_store(&server->grace_ms, grace_ms);
   fluv_token_cancel(server->closing, FLUV_ECANCELED);
   if (fluv__loop == NULL) {

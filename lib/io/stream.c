@@ -19,6 +19,7 @@ fluv_stream_t* fluv__stream_new(int fd, const fluv_loc_t* loc) {
 
   if (stream == NULL)
     return NULL;
+  fluv__object_init(stream, STREAM, loc);
   stream->handle.kind = "stream";
   stream->handle.loc = loc;
   stream->handle.abandon = abandon;
@@ -32,7 +33,7 @@ void fluv__stream_unref(fluv_stream_t* stream) {
   if (--stream->refs > 0)
     return;
   fluv__free(stream->bounce);
-  fluv__free(stream);
+  fluv__object_free(stream, stream->closed_at);
 }
 
 int fluv__stream_init(fluv_stream_t* stream) {
@@ -74,6 +75,9 @@ static int bind_fd(fluv_stream_t* stream) {
 void fluv__stream_check(const fluv_stream_t* stream,
                         const char* what,
                         const fluv_loc_t* loc) {
+  if (fluv__unlikely(stream == NULL ||
+                     stream->object.kind != FLUV__KIND_STREAM))
+    fluv__object_bad(stream, FLUV__KIND_STREAM, what);
   if (fluv__unlikely(stream->loop != NULL && stream->loop != fluv__loop))
     fluv__wrong_thread(stream->loop, what, stream->handle.loc, loc);
 }
@@ -261,6 +265,7 @@ fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
     return fluv_ready_loc(0, loc);
   }
   closer = fluv__closer_new(loc);
+  stream->closed_at = loc;
   fluv__stream_close(stream, closer);
   fluv__stream_unref(stream);
   return closer != NULL ? closer : fluv__future_enomem();

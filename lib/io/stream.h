@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "core/loop.h"
+#include "core/object.h"
 
 /* Most that fluv holds of a write that the kernel did not take at once. More
  * would cost memory per slow peer, less more wake-ups. */
@@ -29,6 +30,7 @@ typedef struct fluv__bounce {
 } fluv__bounce_t;
 
 struct fluv_stream {
+  fluv__object_t object;
   fluv__handle_t handle; /* in the loop's list while bound */
   union {
     uv_handle_t handle;
@@ -51,6 +53,7 @@ struct fluv_stream {
   fluv_future_t* writer;
   fluv_future_t* shutdown_op;
   fluv_future_t* closer;
+  const fluv_loc_t* closed_at;
   fluv__bounce_t* bounce; /* made when first needed */
   int write_error;        /* of a bounce that nobody waited for */
   uv_shutdown_t shutdown_req;

@@ -14,6 +14,8 @@ typedef struct post {
 } post_t;
 
 fluv_loop_t* fluv_loop_ref(fluv_loop_t* loop) {
+  if (fluv__unlikely(loop == NULL))
+    fluv__die("fluv_loop_ref(): the loop is NULL");
   fluv__loop_ref(loop);
   return loop;
 }
@@ -66,7 +68,10 @@ static void handoff_unref(fluv__handoff_t* h) {
     fluv_promise_free(h->promise);
   else
     fluv__event_destroy(&h->ended);
-  fluv__free(h);
+  if (h->object.kind == FLUV__KIND_NONE)
+    fluv__free(h);
+  else
+    fluv__object_free(h, NULL);
 }
 
 /* Of one that nobody is told of, no more is there than up to `promise`. */
@@ -230,6 +235,7 @@ static fluv__handoff_t* told_new(size_t size,
 
   if (h == NULL)
     return NULL;
+  h->object.kind = FLUV__KIND_NONE;
   h->task = NULL;
   h->promise = NULL;
   atomic_init(&h->loop, NULL);
@@ -256,6 +262,7 @@ fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
 
   if (h == NULL)
     return NULL;
+  fluv__object_init(h, REMOTE, loc);
   h->done = done_for_thread;
   fluv__event_init(&h->ended);
   return h;
@@ -369,20 +376,28 @@ int64_t fluv_wait(fluv_remote_t* remote, uint64_t timeout_ms) {
   fluv__handoff_t* h = handoff_of(remote);
   int64_t result;
 
+  if (fluv__unlikely(remote == NULL))
+    return FLUV_EINVAL;
+  fluv__check(remote, REMOTE);
   if (fluv__loop != NULL)
     return FLUV_EDEADLK;
   if (!fluv__event_wait(&h->ended, fluv__limit_after(timeout_ms)))
     return FLUV_ETIMEDOUT;
   result = h->result;
+  fluv__object_end(h, NULL);
   handoff_unref(h);
   return result;
 }
 
 void fluv_remote_cancel(fluv_remote_t* remote) {
+  fluv__require(remote, REMOTE);
   handoff_cancel(handoff_of(remote));
 }
 
 void fluv_remote_free(fluv_remote_t* remote) {
-  if (remote != NULL)
-    handoff_unref(handoff_of(remote));
+  if (remote == NULL)
+    return;
+  fluv__check(remote, REMOTE);
+  fluv__object_end(handoff_of(remote), NULL);
+  handoff_unref(handoff_of(remote));
 }

@@ -15,11 +15,13 @@
 
 #include "base/atomic.h"
 #include "base/event.h"
+#include "core/object.h"
 #include "core/task.h"
 
 typedef struct fluv__handoff fluv__handoff_t;
 
 struct fluv__handoff {
+  fluv__object_t object; /* of a thread's remote */
   fluv__inbox_node_t node;
   fluv__list_t link; /* in a runtime's queue */
   fluv_task_fn fn;

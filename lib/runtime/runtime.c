@@ -78,7 +78,7 @@ static void runtime_destroy(fluv_runtime_t* rt) {
   pthread_mutex_destroy(&rt->lock);
   pthread_cond_destroy(&rt->changed);
   fluv__free(rt->member);
-  fluv__free(rt);
+  fluv__object_free(rt, NULL);
 }
 
 void fluv__runtime_unref(fluv_runtime_t* rt) {
@@ -99,6 +99,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
   rt = fluv__calloc(1, sizeof(*rt));
   if (rt == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(rt, RUNTIME, NULL);
   atomic_init(&rt->refs, 1);
   pthread_mutex_init(&rt->lock, NULL);
   fluv__cond_init(&rt->changed);
@@ -246,6 +247,9 @@ static fluv__member_t* own_member(const fluv_runtime_t* rt) {
 int fluv_runtime_start(fluv_runtime_t* rt) {
   int err = 0;
 
+  if (fluv__unlikely(rt == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rt, RUNTIME);
   if (rt->forks != fluv__forks)
     return FLUV_EPERM;
   if (atomic_load(&rt->running))
@@ -268,12 +272,14 @@ int fluv_runtime_start(fluv_runtime_t* rt) {
 }
 
 unsigned fluv_runtime_count_workers(const fluv_runtime_t* rt) {
+  fluv__require(rt, RUNTIME);
   return rt->count;
 }
 
 fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* rt, unsigned worker) {
   fluv_loop_t* loop;
 
+  fluv__require(rt, RUNTIME);
   if (worker >= rt->count || fluv_runtime_start(rt) != 0)
     return NULL;
   pthread_mutex_lock(&rt->lock);
@@ -347,6 +353,8 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* rt,
     return fluv__future_fail(FLUV_EINVAL, loc);
   if (fluv__loop == NULL)
     return fluv__future_fail(FLUV_ENOLOOP, loc);
+  if (rt != NULL)
+    fluv__check(rt, RUNTIME);
   err = find_member(rt, &m);
   if (err != 0)
     return fluv__future_fail(err, loc);
@@ -370,6 +378,8 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
 
   if (fn == NULL)
     return FLUV_EINVAL;
+  if (rt != NULL)
+    fluv__check(rt, RUNTIME);
   err = find_member(rt, &m);
   if (err != 0)
     return err;
@@ -446,6 +456,9 @@ void fluv__runtime_stop(fluv_runtime_t* rt) {
 }
 
 int fluv_runtime_shutdown(fluv_runtime_t* rt, uint64_t timeout_ms) {
+  if (fluv__unlikely(rt == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rt, RUNTIME);
   if (rt->forks != fluv__forks)
     return 0; /* the threads are the parent's */
   if (own_member(rt) != NULL)
@@ -457,7 +470,10 @@ int fluv_runtime_shutdown(fluv_runtime_t* rt, uint64_t timeout_ms) {
 void fluv_runtime_free(fluv_runtime_t* rt) {
   /* In a child of fork(2) its locks may be held by threads that are not here:
    * the memory stays. */
-  if (rt == NULL || rt->forks != fluv__forks)
+  if (rt == NULL)
+    return;
+  fluv__check(rt, RUNTIME);
+  if (rt->forks != fluv__forks)
     return;
   if (rt->owner != NULL)
     fluv__die(
@@ -467,8 +483,10 @@ void fluv_runtime_free(fluv_runtime_t* rt) {
     fluv__die(
         "fluv_runtime_free() is called on a worker of the runtime "
         "itself, which it would wait for: call it on another thread");
-  if (fluv_runtime_shutdown(rt, FLUV_FOREVER) == 0)
-    fluv__runtime_unref(rt);
+  if (fluv_runtime_shutdown(rt, FLUV_FOREVER) != 0)
+    return;
+  fluv__object_end(rt, NULL);
+  fluv__runtime_unref(rt);
 }
 
 /* How long a member has been there, and how much of that it was busy. */
@@ -505,9 +523,13 @@ int fluv_runtime_get_metrics(fluv_runtime_t* rt,
                              int worker,
                              fluv_metrics_t* out_metrics) {
   fluv_metrics_t sum = FLUV_METRICS_INIT;
-  unsigned seats = atomic_load(&rt->seats);
+  unsigned seats;
   unsigned i;
 
+  if (fluv__unlikely(rt == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rt, RUNTIME);
+  seats = atomic_load(&rt->seats);
   if (worker < -1 || worker >= (int) rt->count || out_metrics == NULL)
     return FLUV_EINVAL;
   pthread_mutex_lock(&rt->lock);

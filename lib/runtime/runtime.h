@@ -77,6 +77,7 @@ typedef struct fluv__member {
 } fluv__member_t;
 
 struct fluv_runtime {
+  fluv__object_t object;
   fluv__atomic_uint_t refs; /* the user's, and one of each seat left so */
   pthread_mutex_t lock;
   pthread_cond_t changed;

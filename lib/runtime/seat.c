@@ -151,6 +151,7 @@ int fluv_runtime_join(fluv_runtime_t* rt) {
 
   if (rt == NULL)
     return FLUV_EINVAL;
+  fluv__check(rt, RUNTIME);
   if (loop == NULL || loop->closing)
     return FLUV_ENOLOOP;
   if (loop->member != NULL)

@@ -4,6 +4,7 @@
 #include "sync/wait.h"
 
 struct fluv_barrier {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   size_t n;
@@ -85,6 +86,7 @@ int fluv_barrier_new(size_t n, fluv_barrier_t** out_barrier) {
   barrier = fluv__calloc(1, sizeof(*barrier));
   if (barrier == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(barrier, BARRIER, NULL);
   fluv__guard_init(&barrier->guard);
   fluv__list_init(&barrier->waiters);
   barrier->n = n;
@@ -95,11 +97,12 @@ int fluv_barrier_new(size_t n, fluv_barrier_t** out_barrier) {
 void fluv_barrier_free(fluv_barrier_t* barrier) {
   if (barrier == NULL)
     return;
+  fluv__check(barrier, BARRIER);
   fluv__guard_lock(&barrier->guard);
   fluv__wait_queue_check_empty(&barrier->waiters, "barrier");
   fluv__guard_unlock(&barrier->guard);
   fluv__guard_deinit(&barrier->guard);
-  fluv__free(barrier);
+  fluv__object_free(barrier, NULL);
 }
 
 fluv_future_t* fluv_barrier_wait_loc(fluv_barrier_t* barrier,
@@ -108,6 +111,7 @@ fluv_future_t* fluv_barrier_wait_loc(fluv_barrier_t* barrier,
 
   if (fluv__unlikely(barrier == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(barrier, BARRIER);
   op = (barrier_op_t*) fluv__sync_op_new(&barrier_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -121,6 +125,9 @@ int fluv_barrier_wait_blocking(fluv_barrier_t* barrier, uint64_t timeout_ms) {
   int err = fluv__may_block();
   bool last;
 
+  if (fluv__unlikely(barrier == NULL))
+    return FLUV_EINVAL;
+  fluv__check(barrier, BARRIER);
   if (err != 0)
     return err;
   fluv__wake_list_init(&wakes);

@@ -11,6 +11,7 @@
 #include "sync/wait.h"
 
 typedef struct broadcast {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   fluv__list_t closed_queue;
@@ -24,6 +25,7 @@ typedef struct broadcast {
 } broadcast_t;
 
 struct fluv_broadcast_rx {
+  fluv__object_t object;
   broadcast_t* b;
   uint64_t next;
   uint64_t lag; /* missed, as last reported */
@@ -47,7 +49,7 @@ static void unref_unlock(broadcast_t* b) {
     return;
   fluv__guard_deinit(&b->guard);
   fluv__free(b->slots);
-  fluv__free(b);
+  fluv__object_free(b, NULL);
 }
 
 static void* slot(const broadcast_t* b, uint64_t n) {
@@ -179,6 +181,7 @@ static int rx_new(broadcast_t* b, fluv_broadcast_rx_t** out_rx) {
   rx = fluv__malloc(sizeof(*rx));
   if (rx == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(rx, BROADCAST_RX, NULL);
   rx->b = b;
   rx->lag = 0;
   fluv__guard_lock(&b->guard);
@@ -211,6 +214,7 @@ int fluv_broadcast_new(size_t capacity,
   b = fluv__calloc(1, sizeof(*b));
   if (b == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(b, BROADCAST, NULL);
   fluv__guard_init(&b->guard);
   fluv__list_init(&b->waiters);
   fluv__list_init(&b->closed_queue);
@@ -233,6 +237,7 @@ int fluv_broadcast_new(size_t capacity,
 fluv_broadcast_tx_t* fluv_broadcast_tx_clone(fluv_broadcast_tx_t* tx) {
   broadcast_t* b = broadcast_of(tx);
 
+  fluv__require(tx, BROADCAST);
   fluv__guard_lock(&b->guard);
   b->senders++;
   b->refs++;
@@ -246,8 +251,11 @@ void fluv_broadcast_tx_free(fluv_broadcast_tx_t* tx) {
 
   if (tx == NULL)
     return;
+  fluv__check(tx, BROADCAST);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
+  if (fluv__unlikely(b->senders == 0))
+    fluv__object_overfreed(b, "senders", __func__);
   if (--b->senders == 0)
     fluv__wait_queue_grant_all(&b->waiters, 0, &wakes);
   unref_unlock(b);
@@ -257,6 +265,7 @@ void fluv_broadcast_tx_free(fluv_broadcast_tx_t* tx) {
 fluv_broadcast_weak_t* fluv_broadcast_downgrade(fluv_broadcast_tx_t* tx) {
   broadcast_t* b = broadcast_of(tx);
 
+  fluv__require(tx, BROADCAST);
   fluv__guard_lock(&b->guard);
   b->refs++;
   fluv__guard_unlock(&b->guard);
@@ -267,6 +276,7 @@ fluv_broadcast_tx_t* fluv_broadcast_upgrade(fluv_broadcast_weak_t* weak) {
   broadcast_t* b = broadcast_of(weak);
   bool open;
 
+  fluv__require(weak, BROADCAST);
   fluv__guard_lock(&b->guard);
   open = b->senders > 0;
   if (open) {
@@ -282,18 +292,25 @@ void fluv_broadcast_weak_free(fluv_broadcast_weak_t* weak) {
 
   if (weak == NULL)
     return;
+  fluv__check(weak, BROADCAST);
   fluv__guard_lock(&b->guard);
   unref_unlock(b);
 }
 
 int fluv_broadcast_subscribe(fluv_broadcast_tx_t* tx,
                              fluv_broadcast_rx_t** out_rx) {
-  return tx == NULL ? FLUV_EINVAL : rx_new(broadcast_of(tx), out_rx);
+  if (tx == NULL || out_rx == NULL)
+    return FLUV_EINVAL;
+  fluv__check(tx, BROADCAST);
+  return rx_new(broadcast_of(tx), out_rx);
 }
 
 int fluv_broadcast_resubscribe(fluv_broadcast_rx_t* rx,
                                fluv_broadcast_rx_t** out_rx) {
-  return rx == NULL ? FLUV_EINVAL : rx_new(rx->b, out_rx);
+  if (rx == NULL || out_rx == NULL)
+    return FLUV_EINVAL;
+  fluv__check(rx, BROADCAST_RX);
+  return rx_new(rx->b, out_rx);
 }
 
 void fluv_broadcast_rx_free(fluv_broadcast_rx_t* rx) {
@@ -302,6 +319,7 @@ void fluv_broadcast_rx_free(fluv_broadcast_rx_t* rx) {
 
   if (rx == NULL)
     return;
+  fluv__check(rx, BROADCAST_RX);
   b = rx->b;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
@@ -309,7 +327,7 @@ void fluv_broadcast_rx_free(fluv_broadcast_rx_t* rx) {
     fluv__wait_queue_grant_all(&b->closed_queue, 0, &wakes);
   unref_unlock(b);
   fluv__wake_list_send(&wakes);
-  fluv__free(rx);
+  fluv__object_free(rx, NULL);
 }
 
 int64_t fluv_broadcast_send(fluv_broadcast_tx_t* tx, const void* item) {
@@ -317,6 +335,9 @@ int64_t fluv_broadcast_send(fluv_broadcast_tx_t* tx, const void* item) {
   fluv__wake_list_t wakes;
   int64_t n;
 
+  if (fluv__unlikely(tx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tx, BROADCAST);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
   n = b->receivers > 0 ? (int64_t) b->receivers : FLUV_ECLOSED;
@@ -351,6 +372,7 @@ fluv_future_t* fluv_broadcast_closed_loc(fluv_broadcast_tx_t* tx,
                                          const fluv_loc_t* loc) {
   if (tx == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(tx, BROADCAST);
   return op_new(&closed_ops, broadcast_of(tx), NULL, NULL, loc);
 }
 
@@ -359,12 +381,16 @@ fluv_future_t* fluv_broadcast_recv_loc(fluv_broadcast_rx_t* rx,
                                        const fluv_loc_t* loc) {
   if (fluv__unlikely(rx == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(rx, BROADCAST_RX);
   return op_new(&recv_ops, rx->b, rx, out_item, loc);
 }
 
 int fluv_broadcast_try_recv(fluv_broadcast_rx_t* rx, void* out_item) {
   int err;
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, BROADCAST_RX);
   fluv__guard_lock(&rx->b->guard);
   err = take(rx, out_item);
   fluv__guard_unlock(&rx->b->guard);
@@ -374,10 +400,14 @@ int fluv_broadcast_try_recv(fluv_broadcast_rx_t* rx, void* out_item) {
 int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
                                  void* out_item,
                                  uint64_t timeout_ms) {
-  broadcast_t* b = rx->b;
+  broadcast_t* b;
   fluv__parked_t parked;
   int err = fluv__may_block();
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, BROADCAST_RX);
+  b = rx->b;
   if (err != 0)
     return err;
   fluv__guard_lock(&b->guard);
@@ -393,12 +423,14 @@ int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
 }
 
 uint64_t fluv_broadcast_get_lag(fluv_broadcast_rx_t* rx) {
+  fluv__require(rx, BROADCAST_RX);
   return rx->lag;
 }
 
 uint64_t fluv_broadcast_get_length(fluv_broadcast_rx_t* rx) {
   uint64_t n;
 
+  fluv__require(rx, BROADCAST_RX);
   fluv__guard_lock(&rx->b->guard);
   n = rx->b->tail - rx->next;
   fluv__guard_unlock(&rx->b->guard);

@@ -23,7 +23,7 @@ void fluv__channel_unref_unlock(fluv__channel_t* ch) {
     return;
   fluv__guard_deinit(&ch->guard);
   fluv__free(ch->slots);
-  fluv__free(ch);
+  fluv__object_free(ch, NULL);
 }
 
 void fluv__channel_unref(fluv__channel_t* ch) {
@@ -120,6 +120,7 @@ int fluv_channel_new(size_t capacity,
   ch = fluv__calloc(1, sizeof(*ch));
   if (ch == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(ch, CHANNEL, NULL);
   ch->item_size = item_size;
   ch->capacity = capacity;
   ch->destroy = destroy;
@@ -142,6 +143,7 @@ int fluv_channel_new(size_t capacity,
 fluv_sender_t* fluv_sender_clone(fluv_sender_t* tx) {
   fluv__channel_t* ch = fluv__channel_of(tx);
 
+  fluv__require(tx, CHANNEL);
   fluv__guard_lock(&ch->guard);
   ch->senders++;
   ch->refs++;
@@ -155,9 +157,11 @@ void fluv_sender_free(fluv_sender_t* tx) {
 
   if (tx == NULL)
     return;
+  fluv__check(tx, CHANNEL);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  fluv__assert(ch->senders > 0);
+  if (fluv__unlikely(ch->senders == 0))
+    fluv__object_overfreed(ch, "senders", __func__);
   if (--ch->senders == 0)
     ch->notify_on_empty = true;
   fluv__channel_peek_ended(ch, &wakes);
@@ -168,6 +172,7 @@ void fluv_sender_free(fluv_sender_t* tx) {
 fluv_weak_sender_t* fluv_sender_downgrade(fluv_sender_t* tx) {
   fluv__channel_t* ch = fluv__channel_of(tx);
 
+  fluv__require(tx, CHANNEL);
   fluv__guard_lock(&ch->guard);
   ch->refs++;
   fluv__guard_unlock(&ch->guard);
@@ -178,6 +183,7 @@ fluv_sender_t* fluv_weak_sender_upgrade(fluv_weak_sender_t* weak) {
   fluv__channel_t* ch = fluv__channel_of(weak);
   bool open;
 
+  fluv__require(weak, CHANNEL);
   fluv__guard_lock(&ch->guard);
   open = ch->senders > 0;
   if (open) {
@@ -189,13 +195,16 @@ fluv_sender_t* fluv_weak_sender_upgrade(fluv_weak_sender_t* weak) {
 }
 
 void fluv_weak_sender_free(fluv_weak_sender_t* weak) {
-  if (weak != NULL)
-    fluv__channel_unref(fluv__channel_of(weak));
+  if (weak == NULL)
+    return;
+  fluv__check(weak, CHANNEL);
+  fluv__channel_unref(fluv__channel_of(weak));
 }
 
 fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
 
+  fluv__require(rx, CHANNEL);
   fluv__guard_lock(&ch->guard);
   if (ch->receivers == 1) {
     /* Its own thread, or it is not in use: nobody looks at `owns` now. From
@@ -224,6 +233,7 @@ void fluv_receiver_close(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
   fluv__wake_list_t wakes;
 
+  fluv__require(rx, CHANNEL);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   close_for_senders(ch, &wakes);
@@ -238,9 +248,11 @@ void fluv_receiver_free(fluv_receiver_t* rx) {
 
   if (rx == NULL)
     return;
+  fluv__check(rx, CHANNEL);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  fluv__assert(ch->receivers > 0);
+  if (fluv__unlikely(ch->receivers == 0))
+    fluv__object_overfreed(ch, "receivers", __func__);
   if (--ch->receivers == 0) {
     ch->no_receivers = true;
     ch->owns = false;
@@ -317,6 +329,7 @@ fluv_future_t* fluv_sender_closed_loc(fluv_sender_t* tx,
 
   if (fluv__unlikely(tx == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(tx, CHANNEL);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&closed_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -328,6 +341,7 @@ bool fluv_sender_is_closed(fluv_sender_t* tx) {
   fluv__channel_t* ch = fluv__channel_of(tx);
   bool closed;
 
+  fluv__require(tx, CHANNEL);
   fluv__guard_lock(&ch->guard);
   closed = ch->closed;
   fluv__guard_unlock(&ch->guard);
@@ -338,6 +352,7 @@ size_t fluv_sender_get_room(fluv_sender_t* tx) {
   fluv__channel_t* ch = fluv__channel_of(tx);
   size_t room;
 
+  fluv__require(tx, CHANNEL);
   if (ch->capacity == FLUV_UNBOUNDED)
     return FLUV_UNBOUNDED;
   fluv__guard_lock(&ch->guard);
@@ -349,6 +364,7 @@ size_t fluv_sender_get_room(fluv_sender_t* tx) {
 }
 
 size_t fluv_sender_get_capacity(fluv_sender_t* tx) {
+  fluv__require(tx, CHANNEL);
   return fluv__channel_of(tx)->capacity;
 }
 
@@ -356,6 +372,7 @@ size_t fluv_receiver_get_length(fluv_receiver_t* rx) {
   fluv__channel_t* ch = fluv__channel_of(rx);
   size_t length;
 
+  fluv__require(rx, CHANNEL);
   fluv__guard_lock(&ch->guard);
   fluv__channel_settle(ch);
   length = ch->length;

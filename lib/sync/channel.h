@@ -52,6 +52,7 @@
 #include "sync/wait.h"
 
 typedef struct fluv__channel {
+  fluv__object_t object;
   fluv__guard_t guard;
   char* slots;
   size_t item_size;

@@ -11,6 +11,7 @@
 #include "sync/wait.h"
 
 struct fluv_condvar {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
 };
@@ -151,6 +152,7 @@ int fluv_condvar_new(fluv_condvar_t** out_cv) {
   cv = fluv__calloc(1, sizeof(*cv));
   if (cv == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(cv, CONDVAR, NULL);
   fluv__guard_init(&cv->guard);
   fluv__list_init(&cv->waiters);
   *out_cv = cv;
@@ -160,11 +162,12 @@ int fluv_condvar_new(fluv_condvar_t** out_cv) {
 void fluv_condvar_free(fluv_condvar_t* cv) {
   if (cv == NULL)
     return;
+  fluv__check(cv, CONDVAR);
   fluv__guard_lock(&cv->guard);
   fluv__wait_queue_check_empty(&cv->waiters, "condvar");
   fluv__guard_unlock(&cv->guard);
   fluv__guard_deinit(&cv->guard);
-  fluv__free(cv);
+  fluv__object_free(cv, NULL);
 }
 
 fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
@@ -174,6 +177,7 @@ fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
 
   if (cv == NULL || mutex == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(cv, CONDVAR);
   op = (condvar_op_t*) fluv__sync_op_new(&condvar_ops, sizeof(*op), loc);
   if (op == NULL)
     return fluv__future_enomem();
@@ -195,6 +199,7 @@ void fluv_condvar_notify_one(fluv_condvar_t* cv) {
   fluv__wake_list_t wakes;
   fluv__wait_t* wait;
 
+  fluv__require(cv, CONDVAR);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&cv->guard);
   while ((wait = fluv__wait_queue_first(&cv->waiters)) != NULL)
@@ -207,6 +212,7 @@ void fluv_condvar_notify_one(fluv_condvar_t* cv) {
 void fluv_condvar_notify_all(fluv_condvar_t* cv) {
   fluv__wake_list_t wakes;
 
+  fluv__require(cv, CONDVAR);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&cv->guard);
   fluv__wait_queue_grant_all(&cv->waiters, 0, &wakes);

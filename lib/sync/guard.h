@@ -21,6 +21,7 @@
 
 #include "base/atomic.h"
 #include "core/loop.h"
+#include "core/object.h"
 
 typedef struct fluv__guard {
   fluv_loop_t* home;

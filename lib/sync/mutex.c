@@ -12,6 +12,7 @@
 #define LOCKED_TWICE "a mutex is locked by whoever holds it already"
 
 struct fluv_mutex {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   bool locked;
@@ -166,6 +167,7 @@ int fluv_mutex_new(fluv_mutex_t** out_mutex) {
   mutex = fluv__calloc(1, sizeof(*mutex));
   if (mutex == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(mutex, MUTEX, NULL);
   fluv__guard_init(&mutex->guard);
   fluv__list_init(&mutex->waiters);
   mutex->hold.kind = "mutex";
@@ -178,6 +180,7 @@ void fluv_mutex_free(fluv_mutex_t* mutex) {
 
   if (mutex == NULL)
     return;
+  fluv__check(mutex, MUTEX);
   fluv__guard_lock(&mutex->guard);
   fluv__wait_queue_check_empty(&mutex->waiters, "mutex");
   if (mutex->locked)
@@ -185,7 +188,7 @@ void fluv_mutex_free(fluv_mutex_t* mutex) {
               fluv__loc_format(mutex->hold.loc, place, sizeof(place)));
   fluv__guard_unlock(&mutex->guard);
   fluv__guard_deinit(&mutex->guard);
-  fluv__free(mutex);
+  fluv__object_free(mutex, NULL);
 }
 
 fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
@@ -193,6 +196,7 @@ fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
 
   if (fluv__unlikely(mutex == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(mutex, MUTEX);
   op = (lock_op_t*) fluv__sync_op_new(&lock_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -203,6 +207,9 @@ fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
 int fluv_mutex_try_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
   int err;
 
+  if (fluv__unlikely(mutex == NULL))
+    return FLUV_EINVAL;
+  fluv__check(mutex, MUTEX);
   fluv__guard_lock(&mutex->guard);
   err = take(mutex, fluv__hold_self(), loc);
   fluv__guard_unlock(&mutex->guard);
@@ -216,6 +223,9 @@ int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
   fluv__parked_t parked;
   int err = fluv__may_block();
 
+  if (fluv__unlikely(mutex == NULL))
+    return FLUV_EINVAL;
+  fluv__check(mutex, MUTEX);
   if (err != 0)
     return err;
   fluv__guard_lock(&mutex->guard);
@@ -266,6 +276,9 @@ static FLUV__NOINLINE int unlock_slow(fluv_mutex_t* mutex,
 int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
   fluv_loop_t* loop = fluv__loop;
 
+  if (fluv__unlikely(mutex == NULL))
+    return FLUV_EINVAL;
+  fluv__check(mutex, MUTEX);
   if (fluv__likely(fluv__guard_enter_home(&mutex->guard, loop))) {
     if (fluv__likely(fluv__list_is_empty(&mutex->waiters) &&
                      mutex->hold.task != NULL &&
@@ -283,6 +296,7 @@ int fluv_mutex_unlock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
 bool fluv_mutex_is_locked(fluv_mutex_t* mutex) {
   bool locked;
 
+  fluv__require(mutex, MUTEX);
   fluv__guard_lock(&mutex->guard);
   locked = mutex->locked;
   fluv__guard_unlock(&mutex->guard);

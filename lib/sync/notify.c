@@ -16,6 +16,7 @@ enum {
 };
 
 struct fluv_notify {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   size_t calls; /* of fluv_notify_waiters() */
@@ -103,6 +104,7 @@ int fluv_notify_new(fluv_notify_t** out_notify) {
   notify = fluv__calloc(1, sizeof(*notify));
   if (notify == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(notify, NOTIFY, NULL);
   fluv__guard_init(&notify->guard);
   fluv__list_init(&notify->waiters);
   *out_notify = notify;
@@ -112,11 +114,12 @@ int fluv_notify_new(fluv_notify_t** out_notify) {
 void fluv_notify_free(fluv_notify_t* notify) {
   if (notify == NULL)
     return;
+  fluv__check(notify, NOTIFY);
   fluv__guard_lock(&notify->guard);
   fluv__wait_queue_check_empty(&notify->waiters, "notify");
   fluv__guard_unlock(&notify->guard);
   fluv__guard_deinit(&notify->guard);
-  fluv__free(notify);
+  fluv__object_free(notify, NULL);
 }
 
 static size_t get_calls(fluv_notify_t* notify) {
@@ -133,6 +136,7 @@ fluv_future_t* fluv_notified_loc(fluv_notify_t* notify, const fluv_loc_t* loc) {
 
   if (fluv__unlikely(notify == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(notify, NOTIFY);
   op = (notified_op_t*) fluv__sync_op_new(&notified_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -147,6 +151,9 @@ int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
   int err = fluv__may_block();
   bool taken;
 
+  if (fluv__unlikely(notify == NULL))
+    return FLUV_EINVAL;
+  fluv__check(notify, NOTIFY);
   if (err != 0)
     return err;
   fluv__guard_lock(&notify->guard);
@@ -161,16 +168,19 @@ int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
 }
 
 void fluv_notify_one(fluv_notify_t* notify) {
+  fluv__require(notify, NOTIFY);
   notify_one(notify, GIVEN_ONE);
 }
 
 void fluv_notify_last(fluv_notify_t* notify) {
+  fluv__require(notify, NOTIFY);
   notify_one(notify, GIVEN_LAST);
 }
 
 void fluv_notify_waiters(fluv_notify_t* notify) {
   fluv__wake_list_t wakes;
 
+  fluv__require(notify, NOTIFY);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&notify->guard);
   notify->calls++;

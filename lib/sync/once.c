@@ -14,6 +14,7 @@ enum {
 };
 
 struct fluv_once {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;    /* would make the value, if need be */
   fluv__list_t wait_queue; /* would not */
@@ -184,6 +185,7 @@ int fluv_once_new(fluv_once_t** out_once) {
   once = fluv__calloc(1, sizeof(*once));
   if (once == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(once, ONCE, NULL);
   fluv__guard_init(&once->guard);
   fluv__list_init(&once->waiters);
   fluv__list_init(&once->wait_queue);
@@ -194,6 +196,7 @@ int fluv_once_new(fluv_once_t** out_once) {
 void fluv_once_free(fluv_once_t* once) {
   if (once == NULL)
     return;
+  fluv__check(once, ONCE);
   fluv__guard_lock(&once->guard);
   fluv__wait_queue_check_empty(&once->waiters, "once");
   fluv__wait_queue_check_empty(&once->wait_queue, "once");
@@ -201,7 +204,7 @@ void fluv_once_free(fluv_once_t* once) {
     fluv__die("a once is freed while its value is being made");
   fluv__guard_unlock(&once->guard);
   fluv__guard_deinit(&once->guard);
-  fluv__free(once);
+  fluv__object_free(once, NULL);
 }
 
 static fluv_future_t* op_new(fluv_once_t* once,
@@ -226,12 +229,14 @@ fluv_future_t* fluv_once_get_loc(fluv_once_t* once,
                                  const fluv_loc_t* loc) {
   if (once == NULL || fn == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(once, ONCE);
   return op_new(once, fn, arg, loc);
 }
 
 fluv_future_t* fluv_once_wait_loc(fluv_once_t* once, const fluv_loc_t* loc) {
   if (once == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(once, ONCE);
   return op_new(once, NULL, NULL, loc);
 }
 
@@ -239,6 +244,9 @@ int fluv_once_set(fluv_once_t* once, int64_t value) {
   fluv__wake_list_t wakes;
   int err = 0;
 
+  if (fluv__unlikely(once == NULL))
+    return FLUV_EINVAL;
+  fluv__check(once, ONCE);
   if (value < 0)
     return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
@@ -255,6 +263,9 @@ int fluv_once_set(fluv_once_t* once, int64_t value) {
 int64_t fluv_once_try_get(fluv_once_t* once) {
   int64_t value = FLUV_EAGAIN;
 
+  if (fluv__unlikely(once == NULL))
+    return FLUV_EINVAL;
+  fluv__check(once, ONCE);
   fluv__guard_lock(&once->guard);
   if (once->state == SET)
     value = once->value;

@@ -9,6 +9,7 @@
 #include "sync/wait.h"
 
 typedef struct oneshot {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t rx_queue;
   fluv__list_t closed_queue;
@@ -19,6 +20,7 @@ typedef struct oneshot {
   bool used;   /* it was sent once */
   bool broken; /* the sender is gone without */
   bool closed; /* the receiver wants none */
+  bool no_receiver;
   max_align_t item[];
 } oneshot_t;
 
@@ -38,7 +40,7 @@ static void unref_unlock(oneshot_t* shot) {
   if (!last)
     return;
   fluv__guard_deinit(&shot->guard);
-  fluv__free(shot);
+  fluv__object_free(shot, NULL);
 }
 
 /* Under the guard: 0 and the message, FLUV_EAGAIN, or why there is none. */
@@ -181,6 +183,7 @@ int fluv_oneshot_new(size_t item_size,
   shot = fluv__malloc(sizeof(*shot) + item_size);
   if (shot == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(shot, ONESHOT, NULL);
   fluv__guard_init(&shot->guard);
   fluv__list_init(&shot->rx_queue);
   fluv__list_init(&shot->closed_queue);
@@ -191,6 +194,7 @@ int fluv_oneshot_new(size_t item_size,
   shot->used = false;
   shot->broken = false;
   shot->closed = false;
+  shot->no_receiver = false;
   *out_tx = (fluv_oneshot_tx_t*) (void*) shot;
   *out_rx = (fluv_oneshot_rx_t*) (void*) shot;
   return 0;
@@ -202,8 +206,11 @@ int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item) {
 
   if (tx == NULL || (item == NULL && shot->item_size > 0))
     return FLUV_EINVAL;
+  fluv__check(tx, ONESHOT);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
+  if (fluv__unlikely(shot->used || shot->broken))
+    fluv__object_overfreed(shot, "senders", __func__);
   if (shot->closed) {
     fluv__guard_unlock(&shot->guard);
     return FLUV_ECLOSED;
@@ -224,8 +231,11 @@ void fluv_oneshot_tx_free(fluv_oneshot_tx_t* tx) {
 
   if (tx == NULL)
     return;
+  fluv__check(tx, ONESHOT);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
+  if (fluv__unlikely(shot->used || shot->broken))
+    fluv__object_overfreed(shot, "senders", __func__);
   shot->broken = true;
   fluv__wait_queue_grant_all(&shot->rx_queue, 0, &wakes);
   unref_unlock(shot);
@@ -235,11 +245,14 @@ void fluv_oneshot_tx_free(fluv_oneshot_tx_t* tx) {
 static fluv_future_t* op_new(const fluv__ops_t* ops,
                              void* handle,
                              void* out,
+                             const char* function,
                              const fluv_loc_t* loc) {
   oneshot_op_t* op;
 
   if (fluv__unlikely(handle == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  if (fluv__unlikely(fluv__object_of(handle)->kind != FLUV__KIND_ONESHOT))
+    fluv__object_bad(handle, FLUV__KIND_ONESHOT, function);
   op = (oneshot_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -250,13 +263,14 @@ static fluv_future_t* op_new(const fluv__ops_t* ops,
 
 fluv_future_t* fluv_oneshot_closed_loc(fluv_oneshot_tx_t* tx,
                                        const fluv_loc_t* loc) {
-  return op_new(&closed_ops, tx, NULL, loc);
+  return op_new(&closed_ops, tx, NULL, __func__, loc);
 }
 
 bool fluv_oneshot_is_closed(fluv_oneshot_tx_t* tx) {
   oneshot_t* shot = oneshot_of(tx);
   bool closed;
 
+  fluv__require(tx, ONESHOT);
   fluv__guard_lock(&shot->guard);
   closed = shot->closed;
   fluv__guard_unlock(&shot->guard);
@@ -266,13 +280,16 @@ bool fluv_oneshot_is_closed(fluv_oneshot_tx_t* tx) {
 fluv_future_t* fluv_oneshot_recv_loc(fluv_oneshot_rx_t* rx,
                                      void* out_item,
                                      const fluv_loc_t* loc) {
-  return op_new(&recv_ops, rx, out_item, loc);
+  return op_new(&recv_ops, rx, out_item, __func__, loc);
 }
 
 int fluv_oneshot_try_recv(fluv_oneshot_rx_t* rx, void* out_item) {
   oneshot_t* shot = oneshot_of(rx);
   int err;
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, ONESHOT);
   fluv__guard_lock(&shot->guard);
   err = take(shot, out_item);
   fluv__guard_unlock(&shot->guard);
@@ -286,6 +303,9 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
   fluv__parked_t parked;
   int err = fluv__may_block();
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, ONESHOT);
   if (err != 0)
     return err;
   fluv__guard_lock(&shot->guard);
@@ -310,6 +330,7 @@ void fluv_oneshot_close(fluv_oneshot_rx_t* rx) {
   oneshot_t* shot = oneshot_of(rx);
   fluv__wake_list_t wakes;
 
+  fluv__require(rx, ONESHOT);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
   close_rx(shot, &wakes);
@@ -323,8 +344,12 @@ void fluv_oneshot_rx_free(fluv_oneshot_rx_t* rx) {
 
   if (rx == NULL)
     return;
+  fluv__check(rx, ONESHOT);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
+  if (fluv__unlikely(shot->no_receiver))
+    fluv__object_overfreed(shot, "receivers", __func__);
+  shot->no_receiver = true;
   close_rx(shot, &wakes);
   if (shot->full && shot->destroy != NULL) {
     /* Nobody else touches it any more: no send, no receiver. */

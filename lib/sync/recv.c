@@ -260,11 +260,14 @@ static const fluv__ops_t recv_ops = {
 FLUV__INLINE fluv_future_t* recv_new(fluv_receiver_t* rx,
                                      void* out,
                                      size_t most,
+                                     const char* function,
                                      const fluv_loc_t* loc) {
   fluv__channel_op_t* op;
 
   if (fluv__unlikely(rx == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  if (fluv__unlikely(fluv__object_of(rx)->kind != FLUV__KIND_CHANNEL))
+    fluv__object_bad(rx, FLUV__KIND_CHANNEL, function);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&recv_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -277,7 +280,7 @@ FLUV__INLINE fluv_future_t* recv_new(fluv_receiver_t* rx,
 fluv_future_t* fluv_recv_loc(fluv_receiver_t* rx,
                              void* out_item,
                              const fluv_loc_t* loc) {
-  return recv_new(rx, out_item, 0, loc);
+  return recv_new(rx, out_item, 0, __func__, loc);
 }
 
 fluv_future_t* fluv_recv_many_loc(fluv_receiver_t* rx,
@@ -286,7 +289,7 @@ fluv_future_t* fluv_recv_many_loc(fluv_receiver_t* rx,
                                   const fluv_loc_t* loc) {
   if (rx != NULL && most == 0)
     return fluv_ready_loc(0, loc);
-  return recv_new(rx, out_items, most, loc);
+  return recv_new(rx, out_items, most, __func__, loc);
 }
 
 int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
@@ -294,6 +297,9 @@ int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
   fluv__wake_list_t wakes;
   int64_t n;
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, CHANNEL);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   n = take(ch, out_item, 1, &wakes);
@@ -339,6 +345,9 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
   uint64_t end = FLUV_FOREVER;
   bool woken = false;
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, CHANNEL);
   if (result != 0 || most == 0)
     return result;
   if (timeout_ms < FLUV_FOREVER / 2000000)

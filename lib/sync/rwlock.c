@@ -22,6 +22,7 @@ enum {
 };
 
 struct fluv_rwlock {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   size_t readers;
@@ -309,6 +310,7 @@ int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
   lock = fluv__calloc(1, sizeof(*lock));
   if (lock == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(lock, RWLOCK, NULL);
   fluv__guard_init(&lock->guard);
   fluv__list_init(&lock->waiters);
   lock->hold.kind = "rwlock";
@@ -322,6 +324,7 @@ void fluv_rwlock_free(fluv_rwlock_t* lock) {
 
   if (lock == NULL)
     return;
+  fluv__check(lock, RWLOCK);
   fluv__guard_lock(&lock->guard);
   fluv__wait_queue_check_empty(&lock->waiters, "rwlock");
   if (lock->writing)
@@ -331,7 +334,7 @@ void fluv_rwlock_free(fluv_rwlock_t* lock) {
     fluv__die("an rwlock is freed while %zu read", lock->readers);
   fluv__guard_unlock(&lock->guard);
   fluv__guard_deinit(&lock->guard);
-  fluv__free(lock);
+  fluv__object_free(lock, NULL);
 }
 
 static fluv_future_t* rwlock_new(const fluv__ops_t* ops,
@@ -352,11 +355,15 @@ static fluv_future_t* rwlock_new(const fluv__ops_t* ops,
 
 fluv_future_t* fluv_rwlock_read_loc(fluv_rwlock_t* lock,
                                     const fluv_loc_t* loc) {
+  if (fluv__likely(lock != NULL))
+    fluv__check(lock, RWLOCK);
   return rwlock_new(&read_ops, lock, READ, loc);
 }
 
 fluv_future_t* fluv_rwlock_write_loc(fluv_rwlock_t* lock,
                                      const fluv_loc_t* loc) {
+  if (fluv__likely(lock != NULL))
+    fluv__check(lock, RWLOCK);
   return rwlock_new(&write_ops, lock, WRITE, loc);
 }
 
@@ -370,10 +377,16 @@ static int try_take(fluv_rwlock_t* lock, size_t mode, const fluv_loc_t* loc) {
 }
 
 int fluv_rwlock_try_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   return try_take(lock, READ, loc);
 }
 
 int fluv_rwlock_try_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   return try_take(lock, WRITE, loc);
 }
 
@@ -432,12 +445,18 @@ static int take_blocking(fluv_rwlock_t* lock,
 int fluv_rwlock_read_blocking_loc(fluv_rwlock_t* lock,
                                   uint64_t timeout_ms,
                                   const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   return take_blocking(lock, READ, timeout_ms, loc);
 }
 
 int fluv_rwlock_write_blocking_loc(fluv_rwlock_t* lock,
                                    uint64_t timeout_ms,
                                    const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   return take_blocking(lock, WRITE, timeout_ms, loc);
 }
 
@@ -462,6 +481,9 @@ static FLUV__NOINLINE int unlock_read_slow(fluv_rwlock_t* lock,
 }
 
 int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   if (!FLUV_DEBUG &&
       fluv__likely(fluv__guard_enter_home(&lock->guard, fluv__loop))) {
     if (fluv__likely(lock->readers > 0 &&
@@ -506,9 +528,15 @@ static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
 }
 
 int fluv_rwlock_unlock_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   return end_writing(lock, false, loc);
 }
 
 int fluv_rwlock_downgrade_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
+  if (fluv__unlikely(lock == NULL))
+    return FLUV_EINVAL;
+  fluv__check(lock, RWLOCK);
   return end_writing(lock, true, loc);
 }

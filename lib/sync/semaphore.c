@@ -11,6 +11,7 @@
 #include "sync/wait.h"
 
 struct fluv_semaphore {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters; /* wait.n: permits asked for */
   size_t free;
@@ -130,6 +131,7 @@ int fluv_semaphore_new(size_t permits, fluv_semaphore_t** out_semaphore) {
   sem = fluv__malloc(sizeof(*sem));
   if (sem == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(sem, SEMAPHORE, NULL);
   fluv__guard_init(&sem->guard);
   fluv__list_init(&sem->waiters);
   sem->free = permits;
@@ -141,11 +143,12 @@ int fluv_semaphore_new(size_t permits, fluv_semaphore_t** out_semaphore) {
 void fluv_semaphore_free(fluv_semaphore_t* sem) {
   if (sem == NULL)
     return;
+  fluv__check(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
   fluv__wait_queue_check_empty(&sem->waiters, "semaphore");
   fluv__guard_unlock(&sem->guard);
   fluv__guard_deinit(&sem->guard);
-  fluv__free(sem);
+  fluv__object_free(sem, NULL);
 }
 
 fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* sem,
@@ -155,6 +158,7 @@ fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* sem,
 
   if (fluv__unlikely(sem == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(sem, SEMAPHORE);
   op = (acquire_op_t*) fluv__sync_op_new(&acquire_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -166,6 +170,9 @@ fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* sem,
 int fluv_semaphore_try_acquire(fluv_semaphore_t* sem, size_t n) {
   int err;
 
+  if (fluv__unlikely(sem == NULL))
+    return FLUV_EINVAL;
+  fluv__check(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
   err = take(sem, n);
   fluv__guard_unlock(&sem->guard);
@@ -179,6 +186,9 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
   fluv__wake_list_t wakes;
   int err = fluv__may_block();
 
+  if (fluv__unlikely(sem == NULL))
+    return FLUV_EINVAL;
+  fluv__check(sem, SEMAPHORE);
   if (err != 0)
     return err;
   fluv__guard_lock(&sem->guard);
@@ -219,6 +229,9 @@ static FLUV__NOINLINE int release_slow(fluv_semaphore_t* sem, size_t n) {
 }
 
 int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
+  if (fluv__unlikely(sem == NULL))
+    return FLUV_EINVAL;
+  fluv__check(sem, SEMAPHORE);
   if (fluv__likely(fluv__guard_enter_home(&sem->guard, fluv__loop))) {
     if (fluv__likely(fluv__list_is_empty(&sem->waiters) &&
                      n <= SIZE_MAX - sem->free)) {
@@ -232,6 +245,7 @@ int fluv_semaphore_release(fluv_semaphore_t* sem, size_t n) {
 }
 
 size_t fluv_semaphore_forget(fluv_semaphore_t* sem, size_t n) {
+  fluv__require(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
   if (n > sem->free)
     n = sem->free;
@@ -243,6 +257,7 @@ size_t fluv_semaphore_forget(fluv_semaphore_t* sem, size_t n) {
 void fluv_semaphore_close(fluv_semaphore_t* sem) {
   fluv__wake_list_t wakes;
 
+  fluv__require(sem, SEMAPHORE);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&sem->guard);
   sem->closed = true;
@@ -254,6 +269,7 @@ void fluv_semaphore_close(fluv_semaphore_t* sem) {
 bool fluv_semaphore_is_closed(fluv_semaphore_t* sem) {
   bool closed;
 
+  fluv__require(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
   closed = sem->closed;
   fluv__guard_unlock(&sem->guard);
@@ -263,6 +279,7 @@ bool fluv_semaphore_is_closed(fluv_semaphore_t* sem) {
 size_t fluv_semaphore_get_permits(fluv_semaphore_t* sem) {
   size_t n;
 
+  fluv__require(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
   n = sem->free;
   fluv__guard_unlock(&sem->guard);

@@ -165,6 +165,7 @@ fluv_future_t* fluv_send_loc(fluv_sender_t* tx,
 
   if (fluv__unlikely(tx == NULL))
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(tx, CHANNEL);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&send_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
@@ -178,6 +179,9 @@ int fluv_try_send(fluv_sender_t* tx, const void* item) {
   fluv__wake_list_t wakes;
   int err;
 
+  if (fluv__unlikely(tx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tx, CHANNEL);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, 1);
@@ -216,6 +220,9 @@ int fluv_send_blocking(fluv_sender_t* tx,
   fluv__wake_list_t wakes;
   int err = fluv__may_block();
 
+  if (fluv__unlikely(tx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tx, CHANNEL);
   if (err != 0)
     return err;
   fluv__wake_list_init(&wakes);
@@ -311,6 +318,8 @@ fluv_future_t* fluv_reserve_loc(fluv_sender_t* tx,
                                 const fluv_loc_t* loc) {
   fluv__channel_op_t* op;
 
+  if (tx != NULL)
+    fluv__check(tx, CHANNEL);
   if (!may_reserve(tx, n, out_permit))
     return fluv__future_fail(FLUV_EINVAL, loc);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&reserve_ops, sizeof(*op), loc);
@@ -326,6 +335,9 @@ int fluv_try_reserve(fluv_sender_t* tx, size_t n, fluv_permit_t* out_permit) {
   fluv__channel_t* ch = fluv__channel_of(tx);
   int err;
 
+  if (fluv__unlikely(tx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tx, CHANNEL);
   if (!may_reserve(tx, n, out_permit))
     return FLUV_EINVAL;
   fluv__guard_lock(&ch->guard);

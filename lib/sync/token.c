@@ -14,6 +14,7 @@ typedef struct tree {
 } tree_t;
 
 struct fluv_token {
+  fluv__object_t object;
   tree_t* tree;
   fluv_token_t* parent; /* NULL: the root, or cut off */
   fluv__list_t children;
@@ -60,6 +61,7 @@ static fluv_token_t* token_new(tree_t* tree) {
 
   if (token == NULL)
     return NULL;
+  fluv__object_init(token, TOKEN, NULL);
   token->tree = tree;
   token->parent = NULL;
   fluv__list_init(&token->children);
@@ -95,6 +97,7 @@ int fluv_token_child(fluv_token_t* parent, fluv_token_t** out_token) {
 
   if (parent == NULL || out_token == NULL)
     return FLUV_EINVAL;
+  fluv__check(parent, TOKEN);
   token = token_new(parent->tree);
   if (token == NULL)
     return FLUV_ENOMEM;
@@ -114,6 +117,7 @@ int fluv_token_child(fluv_token_t* parent, fluv_token_t** out_token) {
 }
 
 fluv_token_t* fluv_token_clone(fluv_token_t* token) {
+  fluv__require(token, TOKEN);
   fluv__guard_lock(&token->tree->guard);
   token->refs++;
   fluv__guard_unlock(&token->tree->guard);
@@ -142,6 +146,7 @@ void fluv_token_free(fluv_token_t* token) {
 
   if (token == NULL)
     return;
+  fluv__check(token, TOKEN);
   tree = token->tree;
   fluv__guard_lock(&tree->guard);
   if (--token->refs > 0) {
@@ -152,7 +157,7 @@ void fluv_token_free(fluv_token_t* token) {
   take_out(token);
   last = --tree->tokens == 0;
   fluv__guard_unlock(&tree->guard);
-  fluv__free(token);
+  fluv__object_free(token, NULL);
   if (!last)
     return;
   fluv__guard_deinit(&tree->guard);
@@ -179,6 +184,7 @@ void fluv_token_cancel(fluv_token_t* token, int reason) {
   fluv__wake_list_t wakes;
   bool fresh;
 
+  fluv__require(token, TOKEN);
   if (reason >= 0)
     reason = FLUV_ECANCELED;
   fluv__wake_list_init(&wakes);
@@ -197,12 +203,14 @@ void fluv_token_cancel(fluv_token_t* token, int reason) {
 }
 
 int fluv_token_get_reason(const fluv_token_t* token) {
+  fluv__require(token, TOKEN);
   /* Acquire: pairs with the store of whoever cancels. */
   return atomic_load_explicit(&token->reason, memory_order_acquire);
 }
 
 bool fluv_token_is_cancelled(const fluv_token_t* token) {
-  return fluv_token_get_reason(token) != 0;
+  fluv__require(token, TOKEN);
+  return atomic_load_explicit(&token->reason, memory_order_acquire) != 0;
 }
 
 fluv_future_t* fluv_token_cancelled_loc(fluv_token_t* token,
@@ -211,6 +219,7 @@ fluv_future_t* fluv_token_cancelled_loc(fluv_token_t* token,
 
   if (token == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(token, TOKEN);
   op = (token_op_t*) fluv__sync_op_new(&cancelled_ops, sizeof(*op), loc);
   if (op == NULL)
     return fluv__future_enomem();
@@ -220,11 +229,15 @@ fluv_future_t* fluv_token_cancelled_loc(fluv_token_t* token,
 }
 
 int fluv_token_cancelled_blocking(fluv_token_t* token, uint64_t timeout_ms) {
-  fluv__guard_t* guard = &token->tree->guard;
+  fluv__guard_t* guard;
   fluv__parked_t parked;
   int err = fluv__may_block();
   bool cancelled;
 
+  if (fluv__unlikely(token == NULL))
+    return FLUV_EINVAL;
+  fluv__check(token, TOKEN);
+  guard = &token->tree->guard;
   if (err != 0)
     return err;
   fluv__guard_lock(guard);
@@ -252,6 +265,9 @@ int fluv_token_cancel_at_end(fluv_token_t* token, int reason) {
   at_end_t* at_end = fluv__malloc(sizeof(*at_end));
   int err;
 
+  if (fluv__unlikely(token == NULL))
+    return FLUV_EINVAL;
+  fluv__check(token, TOKEN);
   if (at_end == NULL)
     return FLUV_ENOMEM;
   at_end->token = token;

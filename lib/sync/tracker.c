@@ -5,6 +5,7 @@
 #include "sync/wait.h"
 
 struct fluv_tracker {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   size_t count;
@@ -66,6 +67,7 @@ int fluv_tracker_new(fluv_tracker_t** out_tracker) {
   tracker = fluv__calloc(1, sizeof(*tracker));
   if (tracker == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(tracker, TRACKER, NULL);
   fluv__guard_init(&tracker->guard);
   fluv__list_init(&tracker->waiters);
   *out_tracker = tracker;
@@ -75,16 +77,18 @@ int fluv_tracker_new(fluv_tracker_t** out_tracker) {
 void fluv_tracker_free(fluv_tracker_t* tracker) {
   if (tracker == NULL)
     return;
+  fluv__check(tracker, TRACKER);
   fluv__guard_lock(&tracker->guard);
   fluv__wait_queue_check_empty(&tracker->waiters, "tracker");
   if (tracker->count > 0)
     fluv__die("a tracker is freed while %zu are counted in", tracker->count);
   fluv__guard_unlock(&tracker->guard);
   fluv__guard_deinit(&tracker->guard);
-  fluv__free(tracker);
+  fluv__object_free(tracker, NULL);
 }
 
 void fluv_tracker_enter(fluv_tracker_t* tracker) {
+  fluv__require(tracker, TRACKER);
   fluv__guard_lock(&tracker->guard);
   tracker->count++;
   fluv__guard_unlock(&tracker->guard);
@@ -94,6 +98,9 @@ int fluv_tracker_leave(fluv_tracker_t* tracker) {
   fluv__wake_list_t wakes;
   int err = 0;
 
+  if (fluv__unlikely(tracker == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tracker, TRACKER);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&tracker->guard);
   if (tracker->count == 0)
@@ -122,16 +129,19 @@ static bool set_closed(fluv_tracker_t* tracker, bool closed) {
 }
 
 bool fluv_tracker_close(fluv_tracker_t* tracker) {
+  fluv__require(tracker, TRACKER);
   return set_closed(tracker, true);
 }
 
 bool fluv_tracker_reopen(fluv_tracker_t* tracker) {
+  fluv__require(tracker, TRACKER);
   return set_closed(tracker, false);
 }
 
 bool fluv_tracker_is_closed(fluv_tracker_t* tracker) {
   bool closed;
 
+  fluv__require(tracker, TRACKER);
   fluv__guard_lock(&tracker->guard);
   closed = tracker->closed;
   fluv__guard_unlock(&tracker->guard);
@@ -141,6 +151,7 @@ bool fluv_tracker_is_closed(fluv_tracker_t* tracker) {
 size_t fluv_tracker_get_count(fluv_tracker_t* tracker) {
   size_t count;
 
+  fluv__require(tracker, TRACKER);
   fluv__guard_lock(&tracker->guard);
   count = tracker->count;
   fluv__guard_unlock(&tracker->guard);
@@ -153,6 +164,7 @@ fluv_future_t* fluv_tracker_wait_loc(fluv_tracker_t* tracker,
 
   if (tracker == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(tracker, TRACKER);
   op = (tracker_op_t*) fluv__sync_op_new(&wait_ops, sizeof(*op), loc);
   if (op == NULL)
     return fluv__future_enomem();
@@ -166,6 +178,9 @@ int fluv_tracker_wait_blocking(fluv_tracker_t* tracker, uint64_t timeout_ms) {
   int err = fluv__may_block();
   bool done;
 
+  if (fluv__unlikely(tracker == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tracker, TRACKER);
   if (err != 0)
     return err;
   fluv__guard_lock(&tracker->guard);
@@ -224,6 +239,7 @@ fluv_future_t* fluv_tracker_spawn_loc(fluv_tracker_t* tracker,
 
   if (tracker == NULL || fn == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(tracker, TRACKER);
   op = (spawn_op_t*) fluv__future_new(&spawn_ops, sizeof(*op), loc);
   if (op == NULL)
     return fluv__future_enomem();

@@ -148,6 +148,7 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
     fluv__drop(f, loc);
     return fluv__future_fail(FLUV_EINVAL, loc);
   }
+  fluv__check(token, TOKEN);
   op = (until_op_t*) fluv__future_new(&until_ops, sizeof(*op), loc);
   if (op == NULL) {
     fluv__drop(f, loc);

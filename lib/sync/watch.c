@@ -10,6 +10,7 @@
 #include "sync/wait.h"
 
 typedef struct watch {
+  fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters;
   fluv__list_t closed_queue;
@@ -22,6 +23,7 @@ typedef struct watch {
 } watch_t;
 
 struct fluv_watch_rx {
+  fluv__object_t object;
   watch_t* watch;
   uint64_t seen;
 };
@@ -45,7 +47,7 @@ static void unref_unlock(watch_t* watch) {
   if (!last)
     return;
   fluv__guard_deinit(&watch->guard);
-  fluv__free(watch);
+  fluv__object_free(watch, NULL);
 }
 
 /* Under the guard: 0, FLUV_EAGAIN or FLUV_ECLOSED. What was looked at counts as
@@ -174,6 +176,7 @@ static int rx_new(watch_t* watch,
   rx = fluv__malloc(sizeof(*rx));
   if (rx == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(rx, WATCH_RX, NULL);
   rx->watch = watch;
   fluv__guard_lock(&watch->guard);
   rx->seen = seen != NULL ? *seen : watch->version;
@@ -197,6 +200,7 @@ int fluv_watch_new(size_t value_size,
   watch = fluv__calloc(1, sizeof(*watch) + value_size);
   if (watch == NULL)
     return FLUV_ENOMEM;
+  fluv__object_init(watch, WATCH, NULL);
   fluv__guard_init(&watch->guard);
   fluv__list_init(&watch->waiters);
   fluv__list_init(&watch->closed_queue);
@@ -217,6 +221,7 @@ int fluv_watch_new(size_t value_size,
 fluv_watch_tx_t* fluv_watch_tx_clone(fluv_watch_tx_t* tx) {
   watch_t* watch = watch_of(tx);
 
+  fluv__require(tx, WATCH);
   fluv__guard_lock(&watch->guard);
   watch->senders++;
   watch->refs++;
@@ -230,8 +235,11 @@ void fluv_watch_tx_free(fluv_watch_tx_t* tx) {
 
   if (tx == NULL)
     return;
+  fluv__check(tx, WATCH);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
+  if (fluv__unlikely(watch->senders == 0))
+    fluv__object_overfreed(watch, "senders", __func__);
   if (--watch->senders == 0)
     fluv__wait_queue_grant_all(&watch->waiters, 0, &wakes);
   unref_unlock(watch);
@@ -239,11 +247,17 @@ void fluv_watch_tx_free(fluv_watch_tx_t* tx) {
 }
 
 int fluv_watch_subscribe(fluv_watch_tx_t* tx, fluv_watch_rx_t** out_rx) {
-  return tx == NULL ? FLUV_EINVAL : rx_new(watch_of(tx), NULL, out_rx);
+  if (tx == NULL || out_rx == NULL)
+    return FLUV_EINVAL;
+  fluv__check(tx, WATCH);
+  return rx_new(watch_of(tx), NULL, out_rx);
 }
 
 int fluv_watch_rx_clone(fluv_watch_rx_t* rx, fluv_watch_rx_t** out_rx) {
-  return rx == NULL ? FLUV_EINVAL : rx_new(rx->watch, &rx->seen, out_rx);
+  if (rx == NULL || out_rx == NULL)
+    return FLUV_EINVAL;
+  fluv__check(rx, WATCH_RX);
+  return rx_new(rx->watch, &rx->seen, out_rx);
 }
 
 void fluv_watch_rx_free(fluv_watch_rx_t* rx) {
@@ -252,6 +266,7 @@ void fluv_watch_rx_free(fluv_watch_rx_t* rx) {
 
   if (rx == NULL)
     return;
+  fluv__check(rx, WATCH_RX);
   watch = rx->watch;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
@@ -259,7 +274,7 @@ void fluv_watch_rx_free(fluv_watch_rx_t* rx) {
     fluv__wait_queue_grant_all(&watch->closed_queue, 0, &wakes);
   unref_unlock(watch);
   fluv__wake_list_send(&wakes);
-  fluv__free(rx);
+  fluv__object_free(rx, NULL);
 }
 
 /* Set the value; `only_seen`: if there is anybody to see it. */
@@ -287,10 +302,14 @@ static int set(watch_t* watch,
 }
 
 int fluv_watch_send(fluv_watch_tx_t* tx, const void* value) {
+  if (fluv__unlikely(tx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(tx, WATCH);
   return set(watch_of(tx), value, NULL, true);
 }
 
 void fluv_watch_replace(fluv_watch_tx_t* tx, const void* value, void* out_old) {
+  fluv__require(tx, WATCH);
   (void) set(watch_of(tx), value, out_old, false);
 }
 
@@ -301,6 +320,7 @@ bool fluv_watch_modify(fluv_watch_tx_t* tx,
   fluv__wake_list_t wakes;
   bool changed;
 
+  fluv__require(tx, WATCH);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&watch->guard);
   changed = fn(watch->value, arg);
@@ -332,6 +352,7 @@ fluv_future_t* fluv_watch_closed_loc(fluv_watch_tx_t* tx,
                                      const fluv_loc_t* loc) {
   if (tx == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(tx, WATCH);
   return op_new(&closed_ops, watch_of(tx), NULL, loc);
 }
 
@@ -339,6 +360,7 @@ fluv_future_t* fluv_watch_changed_loc(fluv_watch_rx_t* rx,
                                       const fluv_loc_t* loc) {
   if (rx == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(rx, WATCH_RX);
   return op_new(&changed_ops, rx->watch, rx, loc);
 }
 
@@ -352,6 +374,7 @@ fluv_future_t* fluv_watch_wait_for_loc(fluv_watch_rx_t* rx,
 
   if (rx == NULL || wanted == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(rx, WATCH_RX);
   f = op_new(&changed_ops, rx->watch, rx, loc);
   if (f->ops == &changed_ops) {
     ((watch_op_t*) f)->wanted = wanted;
@@ -365,6 +388,7 @@ size_t fluv_watch_count_receivers(fluv_watch_tx_t* tx) {
   watch_t* watch = watch_of(tx);
   size_t n;
 
+  fluv__require(tx, WATCH);
   fluv__guard_lock(&watch->guard);
   n = watch->receivers;
   fluv__guard_unlock(&watch->guard);
@@ -372,17 +396,21 @@ size_t fluv_watch_count_receivers(fluv_watch_tx_t* tx) {
 }
 
 void fluv_watch_get(fluv_watch_rx_t* rx, void* out_value) {
-  watch_t* watch = rx->watch;
+  watch_t* watch;
 
+  fluv__require(rx, WATCH_RX);
+  watch = rx->watch;
   fluv__guard_lock(&watch->guard);
   memcpy(out_value, watch->value, watch->size);
   fluv__guard_unlock(&watch->guard);
 }
 
 bool fluv_watch_get_and_see(fluv_watch_rx_t* rx, void* out_value) {
-  watch_t* watch = rx->watch;
+  watch_t* watch;
   bool changed;
 
+  fluv__require(rx, WATCH_RX);
+  watch = rx->watch;
   fluv__guard_lock(&watch->guard);
   memcpy(out_value, watch->value, watch->size);
   changed = rx->seen != watch->version;
@@ -392,9 +420,13 @@ bool fluv_watch_get_and_see(fluv_watch_rx_t* rx, void* out_value) {
 }
 
 int fluv_watch_has_changed(fluv_watch_rx_t* rx) {
-  watch_t* watch = rx->watch;
+  watch_t* watch;
   int result;
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, WATCH_RX);
+  watch = rx->watch;
   fluv__guard_lock(&watch->guard);
   if (rx->seen != watch->version)
     result = 1;
@@ -405,10 +437,14 @@ int fluv_watch_has_changed(fluv_watch_rx_t* rx) {
 }
 
 int fluv_watch_changed_blocking(fluv_watch_rx_t* rx, uint64_t timeout_ms) {
-  watch_t* watch = rx->watch;
+  watch_t* watch;
   fluv__parked_t parked;
   int err = fluv__may_block();
 
+  if (fluv__unlikely(rx == NULL))
+    return FLUV_EINVAL;
+  fluv__check(rx, WATCH_RX);
+  watch = rx->watch;
   if (err != 0)
     return err;
   fluv__guard_lock(&watch->guard);
