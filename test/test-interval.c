@@ -154,6 +154,33 @@ TEST_TASK(freed_interval_cancels_its_tick) {
   return 0;
 }
 
+/* The first tick comes, and no other ever does. */
+TEST_TASK(interval_of_no_end_ticks_once) {
+  const uint64_t periods[] = { FLUV_FOREVER, UINT64_MAX / MS, UINT64_MAX / 2 };
+  const fluv_interval_missed_t kinds[] = { FLUV_INTERVAL_BURST,
+                                           FLUV_INTERVAL_DELAY,
+                                           FLUV_INTERVAL_SKIP };
+  size_t i;
+
+  for (i = 0; i < 3; i++) {
+    fluv_interval_t* interval = fluv_interval_new(periods[i], kinds[i]);
+    int64_t now = (int64_t) fluv_now();
+
+    ck_assert_ptr_nonnull(interval);
+    ck_assert_err(fluv_await(fluv_sleep(20)), 0);
+    ck_assert_err(fluv_await(fluv_interval_tick(interval)), now);
+    ck_assert_err(
+        fluv_await(fluv_timeout(fluv_interval_tick(interval), 1000000)),
+        FLUV_ETIMEDOUT);
+    ck_assert_err(fluv_interval_reset(interval), 0);
+    ck_assert_err(
+        fluv_await(fluv_timeout(fluv_interval_tick(interval), 1000000)),
+        FLUV_ETIMEDOUT);
+    fluv_interval_free(interval);
+  }
+  return 0;
+}
+
 START_TEST(interval_refuses_nonsense) {
   fluv_interval_free(NULL);
   ck_assert_ptr_null(fluv_interval_new(0, FLUV_INTERVAL_BURST));
@@ -188,6 +215,7 @@ static Suite* interval_suite(void) {
       interval_delay_starts_anew_from_the_late_tick,
       interval_skip_keeps_to_multiples_of_the_period,
       interval_forgives_five_milliseconds,
+      interval_of_no_end_ticks_once,
       interval_reset_starts_one_period_from_now);
 
   tc = test_case(s, "basic", test_setup, test_teardown);

@@ -2,6 +2,7 @@
 /* Programmer mistakes: they abort and name the places, in every build. */
 #include "fluv-test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -683,6 +684,29 @@ START_TEST(allocator_refuses_null_and_comes_first) {
 }
 END_TEST
 
+/* Ending the thread inside a task. */
+
+static int64_t end_the_thread(void* arg) {
+  fluv_task_set_name("leaver");
+  fluv_await(fluv_sleep(1));
+  pthread_exit(arg);
+}
+
+static void run_the_leaver(void* arg) {
+  (void) arg;
+  fluv_run(end_the_thread, NULL, NULL);
+}
+
+static void run_the_leaver_on_a_thread(void* arg) {
+  test_on_thread(run_the_leaver, arg);
+}
+
+START_TEST(task_that_ends_its_thread_aborts) {
+  test_aborts(run_the_leaver, NULL, "pthread_exit()", "leaver");
+  test_aborts(run_the_leaver_on_a_thread, NULL, "pthread_exit()", "leaver");
+}
+END_TEST
+
 /* Errors and versions. */
 
 START_TEST(errors_have_names_and_texts) {
@@ -783,6 +807,7 @@ static Suite* misuse_suite(void) {
       questions_from_another_thread_abort,
       header_and_library_are_of_one_version,
       errors_have_names_and_texts,
+      task_that_ends_its_thread_aborts,
       errors_that_fluv_gives_itself_have_words_of_its_own,
       errors_of_the_programs_own_have_a_range);
 

@@ -803,6 +803,44 @@ START_TEST(wait_of_the_only_thread_ends_after_a_sleep_too) {
 }
 END_TEST
 
+/* What is forgotten. */
+
+static int64_t forget_things(void* arg) {
+  fluv_future_t* cold = fluv_sleep(1);
+  fluv_future_t* done = fluv_ready(3);
+  fluv_future_t* used = fluv_sleep(2);
+  fluv_listener_t* listener;
+
+  (void) arg;
+  (void) cold;
+  (void) done;
+  fluv_drop(used);
+  fluv_detach(fluv_never());
+  return fluv_tcp_listen("127.0.0.1:0", NULL, &listener);
+}
+
+static void run_and_forget(void* arg) {
+  (void) arg;
+  ck_assert_err(fluv_run(forget_things, NULL, NULL), 0);
+}
+
+START_TEST(run_names_what_was_forgotten) {
+  int status;
+  char* text = test_stderr_of(run_and_forget, NULL, &status);
+  char* rest;
+
+  ck_assert_msg(status == 0, "%#x: %s", (unsigned) status, text);
+  ck_assert_has(text, "nobody awaited, dropped or detached sleep #");
+  ck_assert_has(text, "nobody awaited, dropped or detached ready #");
+  ck_assert_has(text, "nobody closed listener, made at ");
+  ck_assert_has(text, "(forget_things)");
+  rest = strstr(text, "sleep #") + 1;
+  ck_assert_ptr_null(strstr(rest, "sleep #"));
+  ck_assert_has_not(text, "never");
+  free(text);
+}
+END_TEST
+
 static Suite* run_suite(void) {
   Suite* s = suite_create("run");
   TCase* tc;
@@ -815,7 +853,8 @@ static Suite* run_suite(void) {
       run_reports_tasks_that_do_not_end_in_time,
       run_does_not_wait_for_a_sleep_behind_a_shield,
       run_frees_what_abandoned_tasks_hold,
-      run_says_when_nobody_can_deliver);
+      run_says_when_nobody_can_deliver,
+      run_names_what_was_forgotten);
 
   tc = test_case(s, "threads", NULL, NULL);
   ADD(tc,

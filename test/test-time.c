@@ -132,6 +132,49 @@ TEST_TASK(sleep_until_the_past_is_a_sleep_of_nothing) {
   return fluv_await(b);
 }
 
+static bool spin_stop;
+
+static int64_t spin(void* arg) {
+  int64_t turns = 0;
+
+  (void) arg;
+  while (!spin_stop) {
+    turns++;
+    fluv_yield();
+  }
+  return turns;
+}
+
+/* How often another task runs meanwhile. */
+static int64_t spins_during(fluv_future_t* sleep) {
+  fluv_future_t* f = fluv_spawn(spin, NULL);
+
+  spin_stop = false;
+  ck_assert_err(fluv_await(sleep), 0);
+  spin_stop = true;
+  return fluv_await(f);
+}
+
+/* Others are resumed as often, and not until the turn is over. */
+TEST_TASK(sleep_until_the_past_lasts_as_long_as_a_sleep_of_nothing) {
+  int64_t spins = spins_during(fluv_sleep(0));
+
+  ck_assert_err(spins_during(fluv_sleep_until(zero)), spins);
+  ck_assert_err(spins_during(fluv_sleep_until(0)), spins);
+  return 0;
+}
+
+TEST_TASK(sleep_until_the_past_is_cancelled_in_its_turn) {
+  fluv_future_t* f = fluv_sleep_until(0);
+
+  fluv_start(f);
+  fluv_cancel(f);
+  ck_assert(!fluv_future_is_done(f));
+  ck_assert_err(fluv_await(f), FLUV_ECANCELED);
+  fluv_drop(fluv_sleep_until(0));
+  return 0;
+}
+
 TEST_TASK(sleep_for_centuries) {
   ck_assert_err(fluv_await(fluv_sleep(3 * YEAR_MS)), 0);
   ck_assert_uint_eq(elapsed_ms(), 3 * YEAR_MS);
@@ -494,6 +537,8 @@ static Suite* time_suite(void) {
       sleep_of_nothing_lets_the_others_run_first,
       sleep_until_ends_at_that_point,
       sleep_until_the_past_is_a_sleep_of_nothing,
+      sleep_until_the_past_lasts_as_long_as_a_sleep_of_nothing,
+      sleep_until_the_past_is_cancelled_in_its_turn,
       sleep_for_centuries,
       sleep_forever_ends_by_cancel_only,
       five_thousand_sleeps_at_a_time,

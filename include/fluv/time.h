@@ -51,7 +51,7 @@ fluv_future_t* fluv_sleep_loc(uint64_t delay_ms, const fluv_loc_t* loc);
  *
  * @return  Future, never NULL. Its value is 0.
  * @errors  FLUV_ECANCELED.
- * @cancel  Ends it at once.
+ * @cancel  Ends it at once; one whose time has passed when its turn comes.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -76,7 +76,8 @@ typedef enum fluv_interval_missed {
 /**
  * Make an interval on this thread's loop. Its first tick comes at once.
  *
- * @param period_ms  Milliseconds between ticks, at least 1.
+ * @param period_ms  Milliseconds between ticks, at least 1. FLUV_FOREVER, or
+ *                   more than 146 years: only the first tick comes.
  * @param missed     What to do about ticks more than 5 ms late.
  *
  * @return  The interval; NULL if `period_ms` is 0, memory ran out or this

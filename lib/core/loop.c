@@ -188,12 +188,50 @@ int fluv__loop_new(uv_loop_t* uv,
   return 0;
 }
 
+static pthread_key_t thread_key;
+static bool has_thread_key;
+
+/* The thread has ended. Its stack was unwound, and with it the task that ran
+ * there; all others will never run again. */
+static void on_thread_end(void* arg) {
+  fluv_loop_t* loop = arg;
+  char made[FLUV__LOC_SIZE];
+  char await[FLUV__LOC_SIZE];
+
+  if (fluv__loop != loop || loop->current == NULL)
+    return;
+  fluv__die(
+      "pthread_exit() or pthread_cancel() inside task \"%s\", spawned at "
+      "%s, last awaiting at %s: a task ends by returning",
+      fluv__task_name(loop->current),
+      fluv__loc_format(loop->current->base.loc, made, sizeof(made)),
+      fluv__loc_format(loop->current->await_loc, await, sizeof(await)));
+}
+
+static void make_thread_key(void) {
+  has_thread_key = pthread_key_create(&thread_key, on_thread_end) == 0;
+}
+
+/* Hear of the end of this thread; NULL: no longer. */
+static void watch_thread(fluv_loop_t* loop) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once(&once, make_thread_key);
+  if (has_thread_key)
+    (void) pthread_setspecific(thread_key, loop);
+}
+
 int fluv_attach_with(struct uv_loop_s* uv, const fluv_loop_options_t* options) {
+  int err;
+
   if (uv == NULL)
     return FLUV_EINVAL;
   if (fluv__loop != NULL)
     return FLUV_EALREADY;
-  return fluv__loop_new(uv, options, &fluv__loop);
+  err = fluv__loop_new(uv, options, &fluv__loop);
+  if (err == 0)
+    watch_thread(fluv__loop);
+  return err;
 }
 
 void fluv__loop_ref(fluv_loop_t* loop) {
@@ -333,6 +371,7 @@ void fluv__loop_begin_close(fluv_loop_t* loop) {
   if (loop->sched != NULL)
     loop->sched->leave(loop);
   fluv__watchdog_end(loop);
+  watch_thread(NULL);
   loop->winding_down = true;
   fluv__inbox_close(&loop->inbox);
   if (loop->task_count > 0 || loop->ready_head != NULL)

@@ -235,6 +235,10 @@ static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
 
 /* Report every task that waits, and why the caller thinks so. */
 void fluv__report_tasks(fluv_loop_t* loop, const char* why);
+/* Report what the program made and left: futures that it did nothing with,
+ * streams and the like that it did not close. If tasks are left it is theirs,
+ * and nothing is said. */
+void fluv__report_forgotten(fluv_loop_t* loop);
 /* Report all that is alive. Returns how much that is. */
 size_t fluv__report_alive(fluv_loop_t* loop, const char* why);
 

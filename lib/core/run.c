@@ -169,9 +169,16 @@ static void abandon_handles(fluv_loop_t* loop) {
   }
 }
 
+/* Then only requests and handles that are being closed keep the loop alive. */
+static void unref_handle(uv_handle_t* handle, void* arg) {
+  (void) arg;
+  uv_unref(handle);
+}
+
 /* Close what is left, and let libuv have done with it. */
 static void close_down(fluv_loop_t* loop) {
   uv_loop_t* uv = loop->uv;
+  bool alive;
 
   abandon_handles(loop);
   /* libuv's callbacks may still end futures: the loop's memory stays until
@@ -180,9 +187,12 @@ static void close_down(fluv_loop_t* loop) {
   loop->open_handles++;
   fluv__loop_begin_close(loop);
   abandon_handles(loop); /* of tasks that came at the last moment */
-  while (loop->open_handles > 1 || uv->active_reqs.count > 0)
-    if (uv_run(uv, UV_RUN_ONCE) == 0)
-      break;
+  do {
+    uv_walk(uv, unref_handle, NULL);
+    alive = uv_loop_alive(uv) != 0;
+    if (alive)
+      uv_run(uv, UV_RUN_ONCE);
+  } while (alive);
   /* Hooks that run while the last futures go still find the loop. */
   fluv__loop_closed(loop);
   fluv__loop = NULL;
@@ -212,6 +222,7 @@ static int64_t run_on(uv_loop_t* uv,
   if (loop->sched != NULL)
     loop->sched->stop(loop);
   wind_down(loop, loop->options.shutdown_ms);
+  fluv__report_forgotten(loop);
   close_down(loop);
   return result;
 }

@@ -5,7 +5,8 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* node.tick holds the delay or the deadline while the sleep is cold. */
+/* node.tick holds the delay or the deadline while the sleep is cold. 0 once it is
+ * started: it is in the ready queue. */
 typedef struct sleep_op {
   fluv_future_t base;
   fluv__timer_t timer;
@@ -28,8 +29,12 @@ static void sleep_start(fluv_future_t* f) {
 static void sleep_until_start(fluv_future_t* f) {
   sleep_op_t* op = (sleep_op_t*) f;
 
-  if (op->timer.node.tick != FLUV_FOREVER)
+  if (op->timer.node.tick <= fluv__timers_now(&f->loop->timers)) {
+    op->timer.node.tick = 0;
+    fluv__ready_push(f->loop, f);
+  } else if (op->timer.node.tick != FLUV_FOREVER) {
     fluv__timer_at(f->loop, &op->timer, op->timer.node.tick);
+  }
 }
 
 static void sleep_run(fluv_future_t* f) {
@@ -39,7 +44,7 @@ static void sleep_run(fluv_future_t* f) {
 static void sleep_cancel(fluv_future_t* f) {
   sleep_op_t* op = (sleep_op_t*) f;
 
-  if (f->ops->run != NULL && op->timer.node.tick == 0)
+  if (op->timer.node.tick == 0)
     return; /* it is in the ready queue and ends when its turn comes */
   fluv__timer_stop(f->loop, &op->timer);
   fluv__complete(f, FLUV_ECANCELED);
@@ -56,6 +61,7 @@ static const fluv__ops_t sleep_until_ops = {
   .kind = "sleep",
   .start = sleep_until_start,
   .cancel = sleep_cancel,
+  .run = sleep_run,
 };
 
 static fluv_future_t* sleep_new(const fluv__ops_t* ops,
@@ -84,14 +90,24 @@ fluv_future_t* fluv_sleep_until_loc(uint64_t deadline_ns,
 struct fluv_interval {
   fluv__object_t object;
   fluv_loop_t* loop;
-  uint64_t period_ns;
-  uint64_t next_ns; /* due time of the next tick */
+  uint64_t period_ns; /* FLUV_FOREVER: longer than the clock can count */
+  uint64_t next_ns;   /* due time of the next tick; FLUV_FOREVER: none comes */
   fluv_interval_missed_t missed;
   fluv_future_t* waiter; /* at most one */
 };
 
 /* A tick that is taken no later than this is not counted as missed. */
 #define TOLERANCE_NS (5 * NS_PER_MS)
+
+/* A longer period, 146 years, counts as one that never ends: no sum with a
+ * clock overflows. */
+#define MAX_PERIOD_MS (UINT64_MAX / NS_PER_MS / 4)
+
+static uint64_t one_period_after(const fluv_interval_t* interval,
+                                 uint64_t time) {
+  return interval->period_ns == FLUV_FOREVER ? FLUV_FOREVER
+                                             : time + interval->period_ns;
+}
 
 typedef struct tick_op {
   fluv_future_t base;
@@ -104,14 +120,15 @@ fluv_interval_t* fluv_interval_new(uint64_t period_ms,
   fluv_loop_t* loop = fluv__loop;
   fluv_interval_t* interval;
 
-  if (loop == NULL || period_ms == 0 || period_ms > UINT64_MAX / NS_PER_MS / 4)
+  if (loop == NULL || period_ms == 0)
     return NULL;
   interval = fluv__calloc(1, sizeof(*interval));
   if (interval == NULL)
     return NULL;
   fluv__object_init(interval, INTERVAL, NULL);
   interval->loop = loop;
-  interval->period_ns = period_ms * NS_PER_MS;
+  interval->period_ns =
+      period_ms > MAX_PERIOD_MS ? FLUV_FOREVER : period_ms * NS_PER_MS;
   interval->next_ns = fluv_now();
   interval->missed = missed;
   return interval;
@@ -130,8 +147,8 @@ static int64_t take_tick(fluv_interval_t* interval) {
   uint64_t now = fluv_now();
   uint64_t period = interval->period_ns;
 
-  interval->next_ns = due + period;
-  if (now > due + TOLERANCE_NS) {
+  interval->next_ns = one_period_after(interval, due);
+  if (now > due + TOLERANCE_NS && period != FLUV_FOREVER) {
     if (interval->missed == FLUV_INTERVAL_DELAY)
       interval->next_ns = now + period;
     else if (interval->missed == FLUV_INTERVAL_SKIP)
@@ -164,7 +181,8 @@ static void tick_start(fluv_future_t* f) {
     return;
   }
   interval->waiter = f;
-  fluv__timer_at(f->loop, &op->timer, interval->next_ns);
+  if (interval->next_ns != FLUV_FOREVER)
+    fluv__timer_at(f->loop, &op->timer, interval->next_ns);
 }
 
 static void tick_cancel(fluv_future_t* f) {
@@ -203,7 +221,7 @@ int fluv_interval_reset(fluv_interval_t* interval) {
   check_loop(interval, "fluv_interval_reset()", NULL);
   if (interval->waiter != NULL)
     return FLUV_EBUSY;
-  interval->next_ns = fluv_now() + interval->period_ns;
+  interval->next_ns = one_period_after(interval, fluv_now());
   return 0;
 }
 
