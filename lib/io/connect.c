@@ -223,9 +223,15 @@ static void connect_release(fluv_future_t* f) {
   fluv__free(plan);
 }
 
+static void connect_give_back(fluv_future_t* f) {
+  if (f->result == 0)
+    fluv_drop(fluv_close(*((connect_op_t*) f)->out_stream));
+}
+
 static const fluv__ops_t connect_ops = {
   .kind = "connect",
   .start = connect_start,
+  .give_back = connect_give_back,
   .cancel = connect_cancel,
   .release = connect_release,
 };

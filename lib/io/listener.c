@@ -402,9 +402,16 @@ static void accept_release(fluv_future_t* f) {
   listener_unref(((accept_op_t*) f)->listener);
 }
 
+/* Nobody has read that a connection was accepted. */
+static void accept_give_back(fluv_future_t* f) {
+  if (f->result == 0)
+    fluv_drop(fluv_close(*((accept_op_t*) f)->out_stream));
+}
+
 static const fluv__ops_t accept_ops = {
   .kind = "accept",
   .start = accept_start,
+  .give_back = accept_give_back,
   .cancel = accept_cancel,
   .release = accept_release,
 };

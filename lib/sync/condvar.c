@@ -8,6 +8,7 @@
  * the wait; only if the wait is dropped is nobody there to hold the mutex.
  */
 #include "core/hold.h"
+#include "sync/mutex.h"
 #include "sync/wait.h"
 
 struct fluv_condvar {
@@ -24,6 +25,8 @@ typedef struct condvar_op {
   fluv_future_t* lock; /* NULL once it has ended */
   fluv__waiter_t waiter;
   int64_t result;
+  int refused; /* why the mutex could not be unlocked; 0: it was */
+  bool locked; /* the mutex, in the name of the task */
 } condvar_op_t;
 
 /* What `asks` asks for: a notification, which no task holds. */
@@ -37,16 +40,14 @@ static void end(condvar_op_t* op) {
 
 /* The lock future has ended: with the mutex, unless it was cancelled. */
 static void locked(condvar_op_t* op) {
-  fluv_loop_t* loop = op->sync.base.loop;
-  fluv__task_t* current = loop->current;
   int64_t result = op->lock->result;
 
   fluv__future_free(op->lock, op->sync.base.loc);
   op->lock = NULL;
+  op->locked = result == 0;
   if (result == 0 && (op->sync.base.flags & FLUV__DISCARDED)) {
-    loop->current = op->asks.task;
-    (void) fluv_mutex_unlock_loc(op->mutex, op->sync.base.loc);
-    loop->current = current;
+    op->locked = false;
+    fluv__mutex_give_back(op->mutex, op->sync.base.loc);
   } else if (result < 0 && op->result >= 0) {
     op->result = result;
   }
@@ -80,12 +81,25 @@ static void lock_again(condvar_op_t* op, int64_t result) {
     locked(op);
 }
 
+/* It never had the mutex. */
+static void refuse(condvar_op_t* op) {
+  op->sync.base.flags |= FLUV__NEEDS_RELEASE;
+  op->result = op->refused;
+  fluv__drop(op->lock, op->sync.base.loc);
+  op->lock = NULL;
+  end(op);
+}
+
 static void condvar_arrive(fluv__inbox_node_t* node) {
   condvar_op_t* op = (condvar_op_t*) fluv__sync_op_arrive(node);
   bool refuses = fluv__sync_op_was_cancelled(&op->sync);
 
-  if (refuses)
+  if (refuses || op->refused != 0)
     fluv_condvar_notify_one(op->cv);
+  if (op->refused != 0) {
+    refuse(op);
+    return;
+  }
   lock_again(op, refuses ? FLUV_ECANCELED : 0);
 }
 
@@ -110,12 +124,10 @@ static void condvar_start(fluv_future_t* f) {
   fluv__sync_op_join(&op->sync, &op->cv->waiters, condvar_arrive);
   fluv__guard_unlock(&op->cv->guard);
   err = fluv_mutex_unlock_loc(op->mutex, f->loc);
-  if (err == 0 || !withdraw(op))
-    return;
-  op->result = err;
-  fluv__drop(op->lock, f->loc);
-  op->lock = NULL;
-  end(op);
+  /* If it was notified meanwhile, it hands that on when it arrives. */
+  op->refused = err;
+  if (err != 0 && withdraw(op))
+    refuse(op);
 }
 
 static void condvar_cancel(fluv_future_t* f) {
@@ -137,10 +149,20 @@ static void condvar_release(fluv_future_t* f) {
     fluv__drop(op->lock, f->loc);
 }
 
+static void condvar_give_back(fluv_future_t* f) {
+  condvar_op_t* op = (condvar_op_t*) f;
+
+  if (op->locked)
+    fluv__mutex_give_back(op->mutex, f->loc);
+  if (f->result == 0)
+    fluv_condvar_notify_one(op->cv);
+}
+
 static const fluv__ops_t condvar_ops = {
   .kind = "condvar wait",
   .start = condvar_start,
   .cancel = condvar_cancel,
+  .give_back = condvar_give_back,
   .release = condvar_release,
 };
 
@@ -189,6 +211,8 @@ fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
   fluv__take(op->lock, op->sync.base.loop, loc);
   op->cv = cv;
   op->mutex = mutex;
+  op->locked = false;
+  op->refused = 0;
   op->asks.task = NULL;
   op->asks.loc = NULL;
   op->sync.base.flags |= FLUV__NEEDS_RELEASE;

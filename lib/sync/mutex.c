@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "core/hold.h"
+#include "sync/mutex.h"
 #include "sync/wait.h"
 
 #define LOCKED_TWICE "a mutex is locked by whoever holds it already"
@@ -136,6 +137,24 @@ static void lock_release(fluv_future_t* f) {
   (void) lock_withdraw(f);
 }
 
+void fluv__mutex_give_back(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+  fluv__wake_list_t wakes;
+
+  fluv__wake_list_init(&wakes);
+  fluv__guard_lock(&mutex->guard);
+  if (mutex->hold.loc == loc) {
+    fluv__hold_end(&mutex->hold);
+    pass_on(mutex, &wakes);
+  }
+  fluv__guard_unlock(&mutex->guard);
+  fluv__wake_list_send(&wakes);
+}
+
+static void lock_give_back(fluv_future_t* f) {
+  if (f->result == 0)
+    fluv__mutex_give_back(((lock_op_t*) f)->mutex, f->loc);
+}
+
 static void lock_describe(const fluv_future_t* f, char* buf, size_t size) {
   fluv_mutex_t* mutex = ((const lock_op_t*) f)->mutex;
   char place[FLUV__LOC_SIZE];
@@ -155,6 +174,7 @@ static const fluv__ops_t lock_ops = {
   .kind = "mutex lock",
   .start = lock_start,
   .cancel = lock_cancel,
+  .give_back = lock_give_back,
   .release = lock_release,
   .describe = lock_describe,
 };

@@ -81,6 +81,8 @@ static void notified_start(fluv_future_t* f) {
   bool taken;
 
   fluv__guard_lock(&notify->guard);
+  op->sync.wait.given =
+      op->sync.wait.n != notify->calls ? GIVEN_ALL : GIVEN_ONE;
   taken = take(notify, op->sync.wait.n);
   if (!taken)
     fluv__sync_op_join(&op->sync, &notify->waiters, notified_arrive);
@@ -89,10 +91,19 @@ static void notified_start(fluv_future_t* f) {
     fluv__complete(f, 0);
 }
 
+/* To the next, as if it had been cancelled on its way. */
+static void notified_give_back(fluv_future_t* f) {
+  notified_op_t* op = (notified_op_t*) f;
+
+  if (f->result == 0 && op->sync.wait.given != GIVEN_ALL)
+    notify_one(op->notify, (int) op->sync.wait.given);
+}
+
 static const fluv__ops_t notified_ops = {
   .kind = "notified",
   .start = notified_start,
   .cancel = fluv__sync_cancel,
+  .give_back = notified_give_back,
   .release = fluv__sync_release,
 };
 

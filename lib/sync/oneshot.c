@@ -134,9 +134,25 @@ static void oneshot_release(fluv_future_t* f) {
   }
 }
 
+/* The message is there again, for whoever receives it next, unless nobody can
+ * any more. */
+static void recv_give_back(fluv_future_t* f) {
+  oneshot_op_t* op = (oneshot_op_t*) f;
+  oneshot_t* shot = op->shot;
+
+  if (f->result != 0)
+    return;
+  fluv__guard_lock(&shot->guard);
+  if (!shot->full && shot->item_size > 0)
+    memcpy(shot->item, op->out, shot->item_size);
+  shot->full = true;
+  fluv__guard_unlock(&shot->guard);
+}
+
 static const fluv__ops_t recv_ops = {
   .kind = "oneshot recv",
   .start = recv_start,
+  .give_back = recv_give_back,
   .cancel = oneshot_cancel,
   .release = oneshot_release,
 };

@@ -250,9 +250,57 @@ static void recv_release(fluv_future_t* f) {
     fluv__channel_unref(((fluv__channel_op_t*) f)->ch);
 }
 
+/* Under the guard: put a message back, in front. False: it is the end, or there
+ * is no memory. */
+static bool put_back(fluv__channel_t* ch, const void* item) {
+  fluv__channel_settle(ch);
+  if (ch->no_receivers || !fluv__channel_has_memory(ch, 1))
+    return false;
+  ch->head--;
+  ch->length++;
+  ch->used++;
+  if (ch->owns) { /* ours alone, and this is our thread */
+    ch->claimed_head = ch->head;
+    ch->claimed_end = ch->head;
+    /* Relaxed: we read it ourselves, and what it counts came under the guard. */
+    atomic_store_explicit(&ch->tail,
+                          ch->head + ch->length,
+                          memory_order_relaxed);
+  }
+  if (ch->item_size > 0)
+    fluv__channel_copy(fluv__channel_slot(ch, ch->head), item, ch->item_size);
+  return true;
+}
+
+/* Messages that nobody has read go back, beyond the capacity if need be. */
+static void recv_give_back(fluv_future_t* f) {
+  fluv__channel_op_t* op = (fluv__channel_op_t*) f;
+  fluv__channel_t* ch = op->ch;
+  size_t n = op->sync.wait.n == 0 ? 1 : (size_t) f->result;
+  fluv__wake_list_t wakes;
+  char* item;
+  bool back;
+
+  if (f->result < 0)
+    return;
+  while (n > 0) {
+    item = (char*) op->u.out + --n * ch->item_size;
+    fluv__wake_list_init(&wakes);
+    fluv__guard_lock(&ch->guard);
+    back = put_back(ch, item);
+    if (back)
+      fluv__channel_wake_receiver(ch, &wakes);
+    fluv__guard_unlock(&ch->guard);
+    fluv__wake_list_send(&wakes);
+    if (!back && ch->destroy != NULL)
+      ch->destroy(item);
+  }
+}
+
 static const fluv__ops_t recv_ops = {
   .kind = "recv",
   .start = recv_start,
+  .give_back = recv_give_back,
   .cancel = recv_cancel,
   .release = recv_release,
 };

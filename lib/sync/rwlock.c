@@ -288,10 +288,31 @@ static void rwlock_release(fluv_future_t* f) {
   (void) withdraw(f);
 }
 
+static void rwlock_give_back(fluv_future_t* f) {
+  rwlock_op_t* op = (rwlock_op_t*) f;
+  fluv_rwlock_t* lock = op->lock;
+  fluv__wake_list_t wakes;
+
+  if (f->result != 0)
+    return;
+  fluv__wake_list_init(&wakes);
+  fluv__guard_lock(&lock->guard);
+  if (op->sync.wait.n == READ && lock->readers > 0) {
+    read_ends(lock);
+    count_out(lock, READ, &wakes);
+  } else if (op->sync.wait.n == WRITE && lock->hold.loc == f->loc) {
+    fluv__hold_end(&lock->hold);
+    count_out(lock, WRITE, &wakes);
+  }
+  fluv__guard_unlock(&lock->guard);
+  fluv__wake_list_send(&wakes);
+}
+
 static const fluv__ops_t read_ops = {
   .kind = "rwlock read",
   .start = read_start,
   .cancel = rwlock_cancel,
+  .give_back = rwlock_give_back,
   .release = rwlock_release,
 };
 
@@ -299,6 +320,7 @@ static const fluv__ops_t write_ops = {
   .kind = "rwlock write",
   .start = lock_slow,
   .cancel = rwlock_cancel,
+  .give_back = rwlock_give_back,
   .release = rwlock_release,
 };
 

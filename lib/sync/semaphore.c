@@ -111,6 +111,13 @@ static void acquire_release(fluv_future_t* f) {
   (void) acquire_withdraw(f);
 }
 
+static void acquire_give_back(fluv_future_t* f) {
+  acquire_op_t* op = (acquire_op_t*) f;
+
+  if (f->result == 0)
+    (void) fluv_semaphore_release(op->semaphore, op->sync.wait.n);
+}
+
 static void acquire_describe(const fluv_future_t* f, char* buf, size_t size) {
   snprintf(buf, size, "of %zu", ((const acquire_op_t*) f)->sync.wait.n);
 }
@@ -119,6 +126,7 @@ static const fluv__ops_t acquire_ops = {
   .kind = "semaphore acquire",
   .start = acquire_start,
   .cancel = acquire_cancel,
+  .give_back = acquire_give_back,
   .release = acquire_release,
   .describe = acquire_describe,
 };

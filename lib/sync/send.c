@@ -295,9 +295,15 @@ static void reserve_describe(const fluv_future_t* f, char* buf, size_t size) {
   snprintf(buf, size, "of %zu", ((const fluv__channel_op_t*) f)->sync.wait.n);
 }
 
+static void reserve_give_back(fluv_future_t* f) {
+  if (f->result == 0)
+    fluv_permit_release(((fluv__channel_op_t*) f)->u.permit);
+}
+
 static const fluv__ops_t reserve_ops = {
   .kind = "reserve",
   .start = reserve_start,
+  .give_back = reserve_give_back,
   .cancel = tx_cancel,
   .release = tx_release,
   .describe = reserve_describe,
