@@ -34,6 +34,11 @@
 #ifndef MADV_GUARD_INSTALL
 # define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
+
+/* No kernel knows this advice. QEMU accepts what it does not know and does
+ * nothing, so MADV_GUARD_INSTALL would leave stacks without their guards. */
+#define MADV_UNKNOWN 0x7ffffff
+
 #ifndef MAP_NORESERVE
 # define MAP_NORESERVE 0
 #endif
@@ -197,6 +202,8 @@ static fluv__slab_t* slab_new(fluv__stack_cache_t* cache, unsigned bits) {
   /* A huge page would make the first touch of one stack that of many. */
   (void) madvise(slab->memory, slab->bytes, MADV_NOHUGEPAGE);
 #endif
+  if (madvise(slab->memory, fluv__stack_guard(), MADV_UNKNOWN) == 0)
+    cache->keep_guards_mapped = true;
   cache->classes[bits - FLUV__STACK_MIN_BITS].free += slab->count;
   return slab;
 }
