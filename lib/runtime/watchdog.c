@@ -153,8 +153,15 @@ static int find_signal(void) {
     if (!on_valgrind())
       action.sa_flags |= SA_ONSTACK; /* it takes the task's own for gone */
     sigfillset(&action.sa_mask);
-    if (sigaction(signum, &action, NULL) == 0)
+    if (sigaction(signum, &action, NULL) != 0)
+      continue;
+    /* Emulators and sandboxes keep some for themselves and say so only now. The
+     * handler has nothing to do. */
+    if (pthread_kill(pthread_self(), signum) == 0)
       return signum;
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = SIG_DFL;
+    sigaction(signum, &action, NULL);
   }
   return 0;
 }
