@@ -37,16 +37,19 @@ said=$(${AM_TAP_AWK-awk} -v name="$name" '
     printf "%-5s %-28s %s", word, name, text
   }' "$trs")
 
+left_out=$(grep -a -c '^# left out: ' "$log")
+test "$left_out" -eq 0 || said="$said, $left_out of them left out"
+
 # A reason for what was skipped is short, and a failure needs its log.
 case $said in
   FAIL*)
     said="$said
 --- $log
-$(grep -a -v '^ok [0-9]' "$log" | tail -n 100)
+$(grep -a -v -E '^(ok [0-9]|PASS: )' "$log" | tail -n 100)
 ---"
     ;;
   skip*)
-    said="$said: $(sed -n 's/.*# SKIP //p' "$log" | head -n 1)"
+    said="${said%0 passed*}$(sed -n 's/.*# SKIP //p' "$log" | head -n 1)"
     ;;
 esac
 # In one piece, for other tests end at the same time.

@@ -10,7 +10,8 @@ expected=$1
 name=$(basename "$expected" .out)
 tap_folder
 
-timeout 60 "${samples_builddir:-$top_builddir/samples}/$name" \
+# shellcheck disable=SC2086 # A list of words.
+timeout 60 ${RUN_PROGRAM-} "${samples_builddir:-$top_builddir/samples}/$name" \
   </dev/null >"$tap_dir/out" 2>"$tap_dir/err"
 status=$?
 

@@ -13,7 +13,9 @@ mkfifo "$tap_dir/idle" "$tap_dir/head"
 start() {
   rm -f "$tap_dir/said"
   mkfifo "$tap_dir/said"
-  timeout --foreground 120 env FLUV_WORKERS=2 "$top_builddir/samples/server" \
+  # shellcheck disable=SC2086 # A list of words.
+  timeout --foreground 120 env FLUV_WORKERS=2 ${RUN_PROGRAM-} \
+    "$top_builddir/samples/server" \
     >"$tap_dir/said" 2>"$tap_dir/err" &
   server=$!
   exec 3<"$tap_dir/said"

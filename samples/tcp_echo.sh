@@ -13,7 +13,9 @@ mkfifo "$tap_dir/said" "$tap_dir/quiet"
 # program that hangs is reported. In the foreground timeout hands a signal on
 # once; else twice, and the second would end the process.
 start() {
-  timeout --foreground 120 "$top_builddir/samples/tcp_echo" "$@" \
+  # shellcheck disable=SC2086 # A list of words.
+  timeout --foreground 120 ${RUN_PROGRAM-} \
+    "$top_builddir/samples/tcp_echo" "$@" \
     >"$tap_dir/said" 2>"$tap_dir/err" &
   server=$!
   exec 3<"$tap_dir/said"
@@ -35,7 +37,9 @@ case $line in
     ;;
 esac
 
-timeout 60 "$top_builddir/samples/tcp_client" "127.0.0.1:$port" \
+# shellcheck disable=SC2086 # A list of words.
+timeout 60 ${RUN_PROGRAM-} \
+  "$top_builddir/samples/tcp_client" "127.0.0.1:$port" \
   >"$tap_dir/client" 2>&1
 status=$?
 {

@@ -107,6 +107,15 @@ void test_note(const char* word) {
   strcat(test_trace, word);
 }
 
+bool test_is_emulated(const char* lack) {
+  const char* emulator = getenv("FLUV_EMULATOR");
+
+  if (emulator == NULL || emulator[0] == '\0')
+    return false;
+  printf("# left out: emulator: %s\n", lack);
+  return true;
+}
+
 void test_on_thread(void (*fn)(void* arg), void* arg) {
   uv_thread_t thread;
 

@@ -64,6 +64,10 @@ extern char test_trace[4096];
 void test_note(const char* word);
 #define ck_assert_trace(want) ck_assert_str_eq(test_trace, (want))
 
+/* Is the processor emulated, by what lacks this? Then the log says so and the
+ * test is left out: "if (test_is_emulated("why")) return;". */
+bool test_is_emulated(const char* lack);
+
 /* Run `fn` on a thread of its own and wait for the thread to end. */
 void test_on_thread(void (*fn)(void* arg), void* arg);
 

@@ -483,6 +483,9 @@ TEST_TASK(listener_without_descriptors_can_be_closed) {
 /* Cancelling. */
 
 TEST_TASK(cancelled_accept_leaves_the_connection) {
+  if (test_is_emulated("TCP_INFO is empty"))
+    return 0;
+
   fluv_listener_t* listener = io_listen();
   fluv_stream_t* stream = NULL;
   fluv_future_t* accepted = fluv_accept(listener, &stream);
@@ -507,6 +510,9 @@ TEST_TASK(cancelled_accept_leaves_the_connection) {
 }
 
 TEST_TASK(cold_accept_takes_nothing) {
+  if (test_is_emulated("TCP_INFO is empty"))
+    return 0;
+
   fluv_listener_t* listener = io_listen();
   fluv_stream_t* stream = NULL;
   fluv_future_t* accepted = fluv_accept(listener, &stream);
@@ -558,6 +564,9 @@ static void cancel_around_a_connection(fluv_listener_t* listener,
 }
 
 TEST_TASK(accept_cancelled_at_any_time_loses_nothing) {
+  if (test_is_emulated("TCP_INFO is empty"))
+    return 0;
+
   fluv_listener_t* listener = io_listen();
   int turns;
 

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/tap.sh"
 
 have gdb || tap_skip_all 'no gdb'
+test -z "${FLUV_EMULATOR-}" || tap_skip_all 'gdb sees only the emulator'
 tap_folder
 
 # A program may be a script of libtool's around the real one.

@@ -290,6 +290,8 @@ TEST_TASK(connect_stops_at_the_first_address_that_answers) {
   char address[IO_ADDRESS];
   char peer[IO_ADDRESS];
 
+  if (test_is_emulated("TCP_INFO is empty"))
+    return 0;
   ck_assert_err(fluv_tcp_listen("0.0.0.0:0", &options, &listener), 0);
   io_address_on(address, "four.test", listener);
   ck_assert_err(fluv_await(fluv_tcp_connect(address, &options, &stream)), 0);

@@ -11,7 +11,9 @@ ulimit -c 0 2>/dev/null || :
 
 # run PROGRAM [ARGUMENT]: sets $status; the output is in $tap_dir/out and err.
 run() {
-  "$top_builddir/test/$1" ${2+"$2"} >"$tap_dir/out" 2>"$tap_dir/err"
+  # shellcheck disable=SC2086 # A list of words.
+  ${RUN_PROGRAM-} "$top_builddir/test/$1" ${2+"$2"} \
+    >"$tap_dir/out" 2>"$tap_dir/err"
   status=$?
 }
 
