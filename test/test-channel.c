@@ -451,6 +451,50 @@ static int64_t memory(void* arg) {
   return err;
 }
 
+TEST_TASK(messages_without_bytes_are_counted) {
+  const size_t capacities[] = { 0, 3, FLUV_UNBOUNDED };
+  fluv_permit_t permit;
+  fluv_future_t* f;
+  size_t k;
+
+  for (k = 0; k < 3; k++) {
+    ck_assert_err(fluv_channel_new(capacities[k], 0, NULL, &tx, &rx), 0);
+    f = fluv_recv(rx, NULL);
+    fluv_start(f);
+    ck_assert_err(fluv_await(fluv_send(tx, NULL)), 0);
+    ck_assert_err(fluv_await(f), 0);
+    if (k > 0) {
+      ck_assert_err(fluv_try_send(tx, NULL), 0);
+      ck_assert_err(fluv_try_reserve(tx, 1, &permit), 0);
+      ck_assert_err(fluv_permit_send(&permit, NULL), 0);
+      fluv_permit_release(&permit);
+      ck_assert_err(fluv_await(fluv_send(tx, NULL)), 0);
+      ck_assert_err(fluv_try_recv(rx, NULL), 0);
+      ck_assert_err(fluv_await(fluv_recv_many(rx, NULL, 9)), 2);
+    }
+    unmake();
+  }
+  return 0;
+}
+
+TEST_TASK(a_message_with_bytes_is_not_at_null) {
+  fluv_permit_t permit;
+
+  make(3);
+  ck_assert_err(fluv_await(fluv_send(tx, NULL)), FLUV_EINVAL);
+  ck_assert_err(fluv_try_send(tx, NULL), FLUV_EINVAL);
+  ck_assert_err(fluv_try_reserve(tx, 1, &permit), 0);
+  ck_assert_err(fluv_permit_send(&permit, NULL), FLUV_EINVAL);
+  ck_assert_uint_eq(permit.count, 1);
+  fluv_permit_release(&permit);
+  ck_assert_err(fluv_await(fluv_recv(rx, NULL)), FLUV_EINVAL);
+  ck_assert_err(fluv_await(fluv_recv_many(rx, NULL, 1)), FLUV_EINVAL);
+  ck_assert_err(fluv_try_recv(rx, NULL), FLUV_EINVAL);
+  ck_assert_uint_eq(fluv_receiver_get_length(rx), 0);
+  unmake();
+  return 0;
+}
+
 START_TEST(out_of_memory) {
   TEST_OOM(memory, NULL);
 }
@@ -478,7 +522,9 @@ static Suite* channel_suite(void) {
       a_rendezvous_has_as_many_places_as_receivers_wait,
       an_unbounded_channel_grows_and_shrinks,
       each_message_goes_to_one_of_several_receivers,
-      messages_of_any_size);
+      messages_of_any_size,
+      messages_without_bytes_are_counted,
+      a_message_with_bytes_is_not_at_null);
   tc = test_case(s, "limits", NULL, NULL);
   ADD(tc, out_of_memory);
   return s;

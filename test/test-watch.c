@@ -443,6 +443,70 @@ static int64_t all_kinds(void* arg) {
   return err;
 }
 
+/* One rule for all kinds: a pointer may be NULL if there are no bytes. */
+TEST_TASK(oneshot_without_bytes) {
+  fluv_oneshot_tx_t* tx;
+  fluv_oneshot_rx_t* rx;
+
+  ck_assert_err(fluv_oneshot_new(0, NULL, &tx, &rx), 0);
+  ck_assert_err(fluv_oneshot_send(tx, NULL), 0);
+  ck_assert_err(fluv_await(fluv_oneshot_recv(rx, NULL)), 0);
+  ck_assert_err(fluv_oneshot_try_recv(rx, NULL), FLUV_ECLOSED);
+  fluv_oneshot_rx_free(rx);
+  ck_assert_err(fluv_oneshot_new(1, NULL, &tx, &rx), 0);
+  ck_assert_err(fluv_oneshot_send(tx, NULL), FLUV_EINVAL);
+  ck_assert_err(fluv_await(fluv_oneshot_recv(rx, NULL)), FLUV_EINVAL);
+  ck_assert_err(fluv_oneshot_try_recv(rx, NULL), FLUV_EINVAL);
+  fluv_oneshot_tx_free(tx);
+  fluv_oneshot_rx_free(rx);
+  return 0;
+}
+
+static bool always(const void* value, void* arg) {
+  (void) value;
+  (void) arg;
+  return true;
+}
+
+TEST_TASK(watch_without_bytes) {
+  fluv_watch_tx_t* tx;
+  fluv_watch_rx_t* rx;
+
+  ck_assert_err(fluv_watch_new(1, NULL, &tx, &rx), FLUV_EINVAL);
+  ck_assert_err(fluv_watch_new(0, NULL, &tx, &rx), 0);
+  ck_assert_err(fluv_watch_has_changed(rx), 0);
+  ck_assert_err(fluv_watch_send(tx, NULL), 0);
+  ck_assert_err(fluv_await(fluv_watch_changed(rx)), 0);
+  fluv_watch_replace(tx, NULL, NULL);
+  ck_assert(fluv_watch_get_and_see(rx, NULL));
+  fluv_watch_get(rx, NULL);
+  ck_assert_err(fluv_await(fluv_watch_wait_for(rx, always, NULL, NULL)), 0);
+  fluv_watch_rx_free(rx);
+  fluv_watch_tx_free(tx);
+  return 0;
+}
+
+TEST_TASK(broadcast_without_bytes) {
+  fluv_broadcast_tx_t* tx;
+  fluv_broadcast_rx_t* rx;
+
+  ck_assert_err(fluv_broadcast_new(2, 0, &tx, &rx), 0);
+  ck_assert_err(fluv_broadcast_send(tx, NULL), 1);
+  ck_assert_err(fluv_broadcast_send(tx, NULL), 1);
+  ck_assert_err(fluv_await(fluv_broadcast_recv(rx, NULL)), 0);
+  ck_assert_err(fluv_broadcast_try_recv(rx, NULL), 0);
+  ck_assert_err(fluv_broadcast_try_recv(rx, NULL), FLUV_EAGAIN);
+  fluv_broadcast_rx_free(rx);
+  fluv_broadcast_tx_free(tx);
+  ck_assert_err(fluv_broadcast_new(2, 1, &tx, &rx), 0);
+  ck_assert_err(fluv_broadcast_send(tx, NULL), FLUV_EINVAL);
+  ck_assert_err(fluv_await(fluv_broadcast_recv(rx, NULL)), FLUV_EINVAL);
+  ck_assert_err(fluv_broadcast_try_recv(rx, NULL), FLUV_EINVAL);
+  fluv_broadcast_rx_free(rx);
+  fluv_broadcast_tx_free(tx);
+  return 0;
+}
+
 START_TEST(out_of_memory) {
   TEST_OOM(all_kinds, NULL);
 }
@@ -457,19 +521,22 @@ static Suite* watch_suite(void) {
       oneshot_from_a_task_and_a_thread,
       oneshot_cancelled_on_its_way_keeps_the_message,
       oneshot_broken_and_closed,
-      oneshot_on_a_thread);
+      oneshot_on_a_thread,
+      oneshot_without_bytes);
   tc = test_case(s, "watch", setup, test_teardown);
   ADD(tc,
       watch_tells_of_changes,
       watch_waits_for_a_value,
       watch_without_receivers,
-      watch_across_threads);
+      watch_across_threads,
+      watch_without_bytes);
   tc = test_case(s, "broadcast", setup, test_teardown);
   ADD(tc,
       broadcast_gives_every_message_to_all,
       broadcast_says_once_what_was_missed,
       broadcast_handles,
-      broadcast_across_threads);
+      broadcast_across_threads,
+      broadcast_without_bytes);
   tc = test_case(s, "limits", NULL, NULL);
   ADD(tc, out_of_memory);
   return s;

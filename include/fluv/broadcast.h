@@ -25,12 +25,14 @@ typedef struct fluv_broadcast_weak fluv_broadcast_weak_t;
  * Make a broadcast with one receiver.
  *
  * @param capacity   Messages that are kept; rounded up to a power of two.
- * @param item_size  Bytes of a message.
+ * @param item_size  Bytes of a message; 0: messages are only counted, and
+ *                   pointers to them may be NULL.
  * @param out_tx     Gets the sender; free it with fluv_broadcast_tx_free().
  * @param out_rx     Gets a receiver; free it with fluv_broadcast_rx_free().
  *
  * @return  0.
- * @errors  FLUV_ENOMEM; FLUV_EINVAL  an argument is NULL, 0 or too large.
+ * @errors  FLUV_ENOMEM; FLUV_EINVAL  an argument is NULL or too large, or the
+ *          capacity is 0.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD

@@ -2,7 +2,8 @@
 /* Channel: messages from many senders to one receiver, or several.
  *
  * One core serves bounded, unbounded and rendezvous channels. Messages are
- * copied by size. Those that nobody receives are destroyed once.
+ * copied by size. Those that nobody receives are destroyed once. With size 0
+ * they are only counted: then, and only then, pointers to them may be NULL.
  *
  * The channel ends in one of two ways. Without senders, permits and sends that
  * wait, the receiver drains it and then gets FLUV_ECLOSED. Closed by the
@@ -150,7 +151,7 @@ void fluv_receiver_free(fluv_receiver_t* rx);
  * @return  Future, never NULL, with the value 0: the message is copied.
  * @errors  FLUV_ECLOSED  the channel is closed; the message stays with the
  *          caller, as with every error.
- *          FLUV_EINVAL   `tx` is NULL.
+ *          FLUV_EINVAL   `tx` is NULL, or `item` and the size is not 0.
  * @cancel  Loses the place in the line; the message stays with the caller.
  * @since   0.1
  */

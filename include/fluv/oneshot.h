@@ -18,7 +18,8 @@ typedef struct fluv_oneshot_rx fluv_oneshot_rx_t;
 /**
  * Make both ends.
  *
- * @param item_size  Bytes of the message; may be 0.
+ * @param item_size  Bytes of the message; 0: it is only a sign, and pointers to
+ *                   it may be NULL.
  * @param destroy    Called once with a message that will not be received,
  *                   under no lock. NULL: nothing.
  * @param out_tx     Gets the sender: send with it, or free it with

@@ -19,14 +19,15 @@ typedef struct fluv_watch_rx fluv_watch_rx_t;
 /**
  * Make a watch.
  *
- * @param value_size  Bytes of the value; at least 1.
+ * @param value_size  Bytes of the value; 0: there is only a version, and
+ *                    pointers to the value may be NULL.
  * @param value       The first value. Copied.
  * @param out_tx      Gets the sender; free it with fluv_watch_tx_free().
  * @param out_rx      Gets a receiver, which has seen the first value; free it
  *                    with fluv_watch_rx_free().
  *
  * @return  0.
- * @errors  FLUV_ENOMEM; FLUV_EINVAL  an argument is NULL, or 0.
+ * @errors  FLUV_ENOMEM; FLUV_EINVAL  an argument is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD

@@ -6,8 +6,7 @@
  * with the number of its next one. Sending wakes all who wait; each looks for
  * itself. `refs` counts the ends and the futures in line.
  */
-#include <string.h>
-
+#include "sync/item.h"
 #include "sync/wait.h"
 
 typedef struct broadcast {
@@ -67,7 +66,7 @@ static int take(fluv_broadcast_rx_t* rx, void* out) {
     rx->next += rx->lag;
     return FLUV_ELAGGED;
   }
-  memcpy(out, slot(b, rx->next), b->item_size);
+  fluv__item_copy(out, slot(b, rx->next), b->item_size);
   rx->next++;
   return 0;
 }
@@ -208,8 +207,8 @@ int fluv_broadcast_new(size_t capacity,
   broadcast_t* b;
   int err = FLUV_ENOMEM;
 
-  if (capacity == 0 || item_size == 0 || out_tx == NULL || out_rx == NULL ||
-      capacity > SIZE_MAX / 4 / item_size)
+  if (capacity == 0 || out_tx == NULL || out_rx == NULL ||
+      item_size > SIZE_MAX / 4 || capacity > SIZE_MAX / 4 / (item_size + 1))
     return FLUV_EINVAL;
   b = fluv__calloc(1, sizeof(*b));
   if (b == NULL)
@@ -222,7 +221,7 @@ int fluv_broadcast_new(size_t capacity,
   b->mask = round_up(capacity) - 1;
   b->senders = 1;
   b->refs = 1;
-  b->slots = fluv__malloc((b->mask + 1) * item_size);
+  b->slots = fluv__malloc((b->mask + 1) * item_size + 1);
   if (b->slots != NULL)
     err = rx_new(b, out_rx);
   if (err != 0) {
@@ -338,11 +337,13 @@ int64_t fluv_broadcast_send(fluv_broadcast_tx_t* tx, const void* item) {
   if (fluv__unlikely(tx == NULL))
     return FLUV_EINVAL;
   fluv__check(tx, BROADCAST);
+  if (!fluv__item_is_valid(item, b->item_size))
+    return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&b->guard);
   n = b->receivers > 0 ? (int64_t) b->receivers : FLUV_ECLOSED;
   if (n > 0) {
-    memcpy(slot(b, b->tail), item, b->item_size);
+    fluv__item_copy(slot(b, b->tail), item, b->item_size);
     b->tail++;
     if (!fluv__list_is_empty(&b->waiters))
       fluv__wait_queue_grant_all(&b->waiters, 0, &wakes);
@@ -379,7 +380,8 @@ fluv_future_t* fluv_broadcast_closed_loc(fluv_broadcast_tx_t* tx,
 fluv_future_t* fluv_broadcast_recv_loc(fluv_broadcast_rx_t* rx,
                                        void* out_item,
                                        const fluv_loc_t* loc) {
-  if (fluv__unlikely(rx == NULL))
+  if (fluv__unlikely(rx == NULL) ||
+      !fluv__item_is_valid(out_item, rx->b->item_size))
     return fluv__future_fail(FLUV_EINVAL, loc);
   fluv__check(rx, BROADCAST_RX);
   return op_new(&recv_ops, rx->b, rx, out_item, loc);
@@ -391,6 +393,8 @@ int fluv_broadcast_try_recv(fluv_broadcast_rx_t* rx, void* out_item) {
   if (fluv__unlikely(rx == NULL))
     return FLUV_EINVAL;
   fluv__check(rx, BROADCAST_RX);
+  if (!fluv__item_is_valid(out_item, rx->b->item_size))
+    return FLUV_EINVAL;
   fluv__guard_lock(&rx->b->guard);
   err = take(rx, out_item);
   fluv__guard_unlock(&rx->b->guard);
@@ -410,6 +414,8 @@ int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
   b = rx->b;
   if (err != 0)
     return err;
+  if (!fluv__item_is_valid(out_item, b->item_size))
+    return FLUV_EINVAL;
   fluv__guard_lock(&b->guard);
   err = take(rx, out_item);
   if (err == FLUV_EAGAIN)

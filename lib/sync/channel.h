@@ -47,8 +47,7 @@
 #ifndef FLUV_SYNC_CHANNEL_H
 #define FLUV_SYNC_CHANNEL_H
 
-#include <string.h>
-
+#include "sync/item.h"
 #include "sync/wait.h"
 
 typedef struct fluv__channel {
@@ -161,7 +160,7 @@ static inline void fluv__channel_copy(void* to, const void* from, size_t size) {
   if (fluv__likely(size == sizeof(uint64_t)))
     memcpy(to, from, sizeof(uint64_t));
   else
-    memcpy(to, from, size);
+    fluv__item_copy(to, from, size);
 }
 
 static inline bool fluv__channel_is_ended(fluv__channel_t* ch) {

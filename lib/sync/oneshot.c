@@ -4,8 +4,7 @@
  * The message is there from SENT until it is taken or destroyed. `refs` counts
  * the ends and the futures in line.
  */
-#include <string.h>
-
+#include "sync/item.h"
 #include "sync/wait.h"
 
 typedef struct oneshot {
@@ -46,7 +45,7 @@ static void unref_unlock(oneshot_t* shot) {
 /* Under the guard: 0 and the message, FLUV_EAGAIN, or why there is none. */
 static int take(oneshot_t* shot, void* out) {
   if (shot->full) {
-    memcpy(out, shot->item, shot->item_size);
+    fluv__item_copy(out, shot->item, shot->item_size);
     shot->full = false;
     return 0;
   }
@@ -97,7 +96,7 @@ static void recv_start(fluv_future_t* f) {
 
   if (fluv__likely(fluv__guard_enter_home(&shot->guard, f->loop))) {
     if (shot->full) {
-      memcpy(((oneshot_op_t*) f)->out, shot->item, shot->item_size);
+      fluv__item_copy(((oneshot_op_t*) f)->out, shot->item, shot->item_size);
       shot->full = false;
       fluv__guard_leave_home(&shot->guard);
       fluv__complete(f, 0);
@@ -220,7 +219,7 @@ int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item) {
   oneshot_t* shot = oneshot_of(tx);
   fluv__wake_list_t wakes;
 
-  if (tx == NULL || (item == NULL && shot->item_size > 0))
+  if (tx == NULL || !fluv__item_is_valid(item, shot->item_size))
     return FLUV_EINVAL;
   fluv__check(tx, ONESHOT);
   fluv__wake_list_init(&wakes);
@@ -231,8 +230,7 @@ int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item) {
     fluv__guard_unlock(&shot->guard);
     return FLUV_ECLOSED;
   }
-  if (shot->item_size > 0)
-    memcpy(shot->item, item, shot->item_size);
+  fluv__item_copy(shot->item, item, shot->item_size);
   shot->full = true;
   shot->used = true;
   fluv__wait_queue_grant_all(&shot->rx_queue, 0, &wakes);
@@ -296,6 +294,8 @@ bool fluv_oneshot_is_closed(fluv_oneshot_tx_t* tx) {
 fluv_future_t* fluv_oneshot_recv_loc(fluv_oneshot_rx_t* rx,
                                      void* out_item,
                                      const fluv_loc_t* loc) {
+  if (rx != NULL && !fluv__item_is_valid(out_item, oneshot_of(rx)->item_size))
+    return fluv__future_fail(FLUV_EINVAL, loc);
   return op_new(&recv_ops, rx, out_item, __func__, loc);
 }
 
@@ -306,6 +306,8 @@ int fluv_oneshot_try_recv(fluv_oneshot_rx_t* rx, void* out_item) {
   if (fluv__unlikely(rx == NULL))
     return FLUV_EINVAL;
   fluv__check(rx, ONESHOT);
+  if (!fluv__item_is_valid(out_item, shot->item_size))
+    return FLUV_EINVAL;
   fluv__guard_lock(&shot->guard);
   err = take(shot, out_item);
   fluv__guard_unlock(&shot->guard);
@@ -324,6 +326,8 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
   fluv__check(rx, ONESHOT);
   if (err != 0)
     return err;
+  if (!fluv__item_is_valid(out_item, shot->item_size))
+    return FLUV_EINVAL;
   fluv__guard_lock(&shot->guard);
   err = take(shot, out_item);
   if (err == FLUV_EAGAIN)

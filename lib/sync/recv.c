@@ -40,7 +40,7 @@ FLUV__INLINE int64_t take(fluv__channel_t* ch,
   n = ch->length < most ? ch->length : most;
   if (fluv__unlikely(n == 0))
     return fluv__channel_is_ended(ch) ? FLUV_ECLOSED : FLUV_EAGAIN;
-  for (i = 0; i < n; i++)
+  for (i = 0; i < n && size > 0; i++)
     fluv__channel_copy(to + i * size,
                        fluv__channel_slot(ch, ch->head + i),
                        size);
@@ -312,7 +312,8 @@ FLUV__INLINE fluv_future_t* recv_new(fluv_receiver_t* rx,
                                      const fluv_loc_t* loc) {
   fluv__channel_op_t* op;
 
-  if (fluv__unlikely(rx == NULL))
+  if (fluv__unlikely(rx == NULL) ||
+      !fluv__item_is_valid(out, fluv__channel_of(rx)->item_size))
     return fluv__future_fail(FLUV_EINVAL, loc);
   if (fluv__unlikely(fluv__object_of(rx)->kind != FLUV__KIND_CHANNEL))
     fluv__object_bad(rx, FLUV__KIND_CHANNEL, function);
@@ -348,6 +349,8 @@ int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
   if (fluv__unlikely(rx == NULL))
     return FLUV_EINVAL;
   fluv__check(rx, CHANNEL);
+  if (!fluv__item_is_valid(out_item, ch->item_size))
+    return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   n = take(ch, out_item, 1, &wakes);
@@ -398,6 +401,8 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
   fluv__check(rx, CHANNEL);
   if (result != 0 || most == 0)
     return result;
+  if (!fluv__item_is_valid(out_items, ch->item_size))
+    return FLUV_EINVAL;
   if (timeout_ms < FLUV_FOREVER / 2000000)
     end = uv_hrtime() + timeout_ms * 1000000;
   do {

@@ -163,7 +163,8 @@ fluv_future_t* fluv_send_loc(fluv_sender_t* tx,
                              const fluv_loc_t* loc) {
   fluv__channel_op_t* op;
 
-  if (fluv__unlikely(tx == NULL))
+  if (fluv__unlikely(tx == NULL) ||
+      !fluv__item_is_valid(item, fluv__channel_of(tx)->item_size))
     return fluv__future_fail(FLUV_EINVAL, loc);
   fluv__check(tx, CHANNEL);
   op = (fluv__channel_op_t*) fluv__sync_op_new(&send_ops, sizeof(*op), loc);
@@ -182,6 +183,8 @@ int fluv_try_send(fluv_sender_t* tx, const void* item) {
   if (fluv__unlikely(tx == NULL))
     return FLUV_EINVAL;
   fluv__check(tx, CHANNEL);
+  if (!fluv__item_is_valid(item, ch->item_size))
+    return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, 1);
@@ -225,6 +228,8 @@ int fluv_send_blocking(fluv_sender_t* tx,
   fluv__check(tx, CHANNEL);
   if (err != 0)
     return err;
+  if (!fluv__item_is_valid(item, ch->item_size))
+    return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   err = take_places(ch, 1);
@@ -362,6 +367,8 @@ int fluv_permit_send(fluv_permit_t* permit, const void* item) {
   if (permit == NULL || permit->tx == NULL || permit->count == 0)
     return FLUV_EINVAL;
   ch = fluv__channel_of(permit->tx);
+  if (!fluv__item_is_valid(item, ch->item_size))
+    return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
   if (ch->no_receivers) {

@@ -5,8 +5,7 @@
  * sender is a pointer to the watch; a receiver has a struct of its own with the
  * version it has seen. `refs` counts the ends and the futures in line.
  */
-#include <string.h>
-
+#include "sync/item.h"
 #include "sync/wait.h"
 
 typedef struct watch {
@@ -61,7 +60,7 @@ static int look(watch_t* watch, fluv_watch_rx_t* rx, const watch_op_t* op) {
     return watch->senders > 0 ? FLUV_EAGAIN : FLUV_ECLOSED;
   rx->seen = watch->version;
   if (op != NULL && op->out != NULL)
-    memcpy(op->out, watch->value, watch->size);
+    fluv__item_copy(op->out, watch->value, watch->size);
   return 0;
 }
 
@@ -194,7 +193,7 @@ int fluv_watch_new(size_t value_size,
   watch_t* watch;
   int err;
 
-  if (value_size == 0 || value_size > SIZE_MAX / 2 || value == NULL ||
+  if (value_size > SIZE_MAX / 2 || !fluv__item_is_valid(value, value_size) ||
       out_tx == NULL || out_rx == NULL)
     return FLUV_EINVAL;
   watch = fluv__calloc(1, sizeof(*watch) + value_size);
@@ -207,7 +206,7 @@ int fluv_watch_new(size_t value_size,
   watch->senders = 1;
   watch->refs = 1;
   watch->size = value_size;
-  memcpy(watch->value, value, value_size);
+  fluv__item_copy(watch->value, value, value_size);
   err = rx_new(watch, NULL, out_rx);
   if (err != 0) {
     fluv__guard_deinit(&watch->guard);
@@ -291,8 +290,8 @@ static int set(watch_t* watch,
     err = FLUV_ECLOSED;
   } else {
     if (out_old != NULL)
-      memcpy(out_old, watch->value, watch->size);
-    memcpy(watch->value, value, watch->size);
+      fluv__item_copy(out_old, watch->value, watch->size);
+    fluv__item_copy(watch->value, value, watch->size);
     watch->version++;
     fluv__wait_queue_grant_all(&watch->waiters, 0, &wakes);
   }
@@ -305,6 +304,8 @@ int fluv_watch_send(fluv_watch_tx_t* tx, const void* value) {
   if (fluv__unlikely(tx == NULL))
     return FLUV_EINVAL;
   fluv__check(tx, WATCH);
+  if (!fluv__item_is_valid(value, watch_of(tx)->size))
+    return FLUV_EINVAL;
   return set(watch_of(tx), value, NULL, true);
 }
 
@@ -401,7 +402,7 @@ void fluv_watch_get(fluv_watch_rx_t* rx, void* out_value) {
   fluv__require(rx, WATCH_RX);
   watch = rx->watch;
   fluv__guard_lock(&watch->guard);
-  memcpy(out_value, watch->value, watch->size);
+  fluv__item_copy(out_value, watch->value, watch->size);
   fluv__guard_unlock(&watch->guard);
 }
 
@@ -412,7 +413,7 @@ bool fluv_watch_get_and_see(fluv_watch_rx_t* rx, void* out_value) {
   fluv__require(rx, WATCH_RX);
   watch = rx->watch;
   fluv__guard_lock(&watch->guard);
-  memcpy(out_value, watch->value, watch->size);
+  fluv__item_copy(out_value, watch->value, watch->size);
   changed = rx->seen != watch->version;
   rx->seen = watch->version;
   fluv__guard_unlock(&watch->guard);
