@@ -188,6 +188,58 @@ TEST_TASK(a_select_never_takes_from_two_arms) {
   return fluv_await(fluv_joinset_close(sets[1]));
 }
 
+/* Starting an arm may end one that was started before. */
+TEST_TASK(a_send_does_not_end_a_recv_of_the_same_select) {
+  const size_t capacities[] = { 1, 0, FLUV_UNBOUNDED };
+  fluv_future_t* arms[2];
+  fluv_sender_t* tx;
+  fluv_receiver_t* rx;
+  int sent = 7;
+  int item;
+  size_t k;
+  int i;
+
+  for (k = 0; k < 3; k++)
+    for (i = 0; i < 2; i++) {
+      item = 0;
+      ck_assert_err(
+          fluv_channel_new(capacities[k], sizeof(int), NULL, &tx, &rx),
+          0);
+      arms[0] = fluv_recv(rx, &item);
+      if (i == 1)
+        arms[0] = fluv_timeout(arms[0], 1000);
+      arms[1] = fluv_send(tx, &sent);
+      /* Sent, into a rendezvous too: a receiver was there. */
+      ck_assert_err(fluv_await(fluv_select_biased(arms, 2, NULL)), 1);
+      ck_assert_int_eq(item, 0);
+      ck_assert_err(fluv_try_recv(rx, &item), 0);
+      ck_assert_int_eq(item, 7);
+      fluv_sender_free(tx);
+      fluv_receiver_free(rx);
+    }
+  return 0;
+}
+
+TEST_TASK(a_recv_does_not_end_a_send_of_the_same_select) {
+  fluv_future_t* arms[2];
+  fluv_sender_t* tx;
+  fluv_receiver_t* rx;
+  int sent = 7;
+  int item = 0;
+
+  ck_assert_err(fluv_channel_new(1, sizeof(int), NULL, &tx, &rx), 0);
+  ck_assert_err(fluv_try_send(tx, &(int){ 1 }), 0);
+  arms[0] = fluv_send(tx, &sent);
+  arms[1] = fluv_recv(rx, &item);
+  ck_assert_err(fluv_await(fluv_select_biased(arms, 2, NULL)), 1);
+  ck_assert_int_eq(item, 1);
+  ck_assert_err(fluv_try_recv(rx, &item), FLUV_EAGAIN);
+  ck_assert_uint_eq(fluv_sender_get_room(tx), 1);
+  fluv_sender_free(tx);
+  fluv_receiver_free(rx);
+  return 0;
+}
+
 TEST_TASK(select_of_a_thousand) {
   fluv_future_t* f[1000];
   int i;
@@ -255,6 +307,8 @@ static Suite* select_suite(void) {
       biased_select_takes_the_first_in_the_array,
       cold_arms_behind_the_winner_are_never_started,
       a_select_never_takes_from_two_arms,
+      a_send_does_not_end_a_recv_of_the_same_select,
+      a_recv_does_not_end_a_send_of_the_same_select,
       select_of_a_thousand,
       select_ok_passes_over_errors);
 

@@ -130,6 +130,7 @@ fluv_future_t* fluv__arms_step(fluv_future_t* f) {
   fluv__arms_t* arms = (fluv__arms_t*) f;
   fluv__arm_t* end_of_arms = arms->arm + arms->count;
   fluv__arm_t* arm = arms->next;
+  fluv_loop_t* loop = f->loop;
 
   if (fluv__unlikely(arms->starting)) {
     settle(arms, arm); /* the one that the last step has returned */
@@ -137,6 +138,7 @@ fluv_future_t* fluv__arms_step(fluv_future_t* f) {
     arm++;
   } else {
     arms->starting = true;
+    loop->starting_arms++;
     if (fluv__unlikely(f->flags & FLUV__CANCELLED))
       arms->stopped = true;
   }
@@ -160,6 +162,8 @@ fluv_future_t* fluv__arms_step(fluv_future_t* f) {
   arms->starting = false;
   if (arms->left == 0)
     end(arms);
+  if (--loop->starting_arms == 0 && fluv__unlikely(loop->arrivals != NULL))
+    fluv__arrivals_run(loop);
   return NULL;
 }
 

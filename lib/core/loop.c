@@ -246,6 +246,23 @@ void fluv__loop_unref(fluv_loop_t* loop) {
     fluv__free(loop);
 }
 
+/* Arrivals may grant and send to others in their turn: a thousand that hand on
+ * to each other are worked off by the first, and not by a recursion as deep. */
+void fluv__arrivals_run(fluv_loop_t* loop) {
+  fluv__inbox_node_t* node;
+
+  if (loop->sending || loop->starting_arms > 0)
+    return;
+  loop->sending = true;
+  while ((node = loop->arrivals) != NULL) {
+    loop->arrivals = node->next;
+    if (loop->arrivals == NULL)
+      loop->arrivals_end = &loop->arrivals;
+    node->run(node);
+  }
+  loop->sending = false;
+}
+
 static bool holds(const fluv_future_t* f) {
   return (f->flags & FLUV__NEEDS_RELEASE) != 0;
 }

@@ -96,8 +96,9 @@ struct fluv_loop {
   fluv_future_t*
       to_free; /* FIFO through `next`, of those that hold something */
   fluv_future_t** to_free_end;
-  bool freeing; /* somebody works that off */
-  bool sending; /* somebody works off `arrivals` */
+  bool freeing;           /* somebody works that off */
+  bool sending;           /* somebody works off `arrivals` */
+  unsigned starting_arms; /* combinators that start theirs: `arrivals` wait */
   struct fluv__nest* to_discard;
   fluv__inbox_node_t* arrivals; /* FIFO of waits that were granted something by
                                    this thread */
@@ -232,6 +233,14 @@ static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
   if (--loop->queued_waits == 0 && fluv__unlikely(!fluv__is_draining(loop)))
     fluv__wakeup_update_ref(loop);
 }
+
+/* Run what has arrived from this thread, unless somebody does already or will.
+ *
+ * While a combinator starts its arms nothing arrives: starting one arm may
+ * grant something to another, a message or the slot that it has left. A select
+ * would have two arms that took effect then. So it first knows its winner, and
+ * the other arm is cancelled on its way, which hands on what it was granted. */
+void fluv__arrivals_run(fluv_loop_t* loop);
 
 /* Report every task that waits, and why the caller thinks so. */
 void fluv__report_tasks(fluv_loop_t* loop, const char* why);

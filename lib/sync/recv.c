@@ -63,7 +63,8 @@ bool fluv__channel_handoff(fluv__channel_t* ch,
   fluv__wait_t* wait = fluv__wait_queue_first(&ch->rx_queue);
   fluv__channel_op_t* op;
 
-  if (ch->length > 0 || wait->loop != loop)
+  /* It may be an arm of the very select that the send is one of. */
+  if (ch->length > 0 || wait->loop != loop || loop->starting_arms > 0)
     return false;
   op = fluv__container_of(wait, fluv__channel_op_t, sync.wait);
   fluv__channel_copy(op->u.out, item, ch->item_size);

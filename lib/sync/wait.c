@@ -65,23 +65,6 @@ bool fluv__wait_grant(fluv__wait_t* wait,
   return true;
 }
 
-/* Arrivals may grant and send to others in their turn: a thousand that hand on
- * to each other are worked off by the first, and not by a recursion as deep. */
-static void arrive_all(fluv_loop_t* loop) {
-  fluv__inbox_node_t* node;
-
-  if (loop->sending || loop->arrivals == NULL)
-    return;
-  loop->sending = true;
-  while ((node = loop->arrivals) != NULL) {
-    loop->arrivals = node->next;
-    if (loop->arrivals == NULL)
-      loop->arrivals_end = &loop->arrivals;
-    node->run(node);
-  }
-  loop->sending = false;
-}
-
 void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
   fluv_loop_t* loop = fluv__loop;
   fluv__inbox_node_t* node = wakes->first;
@@ -105,7 +88,7 @@ void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
     }
   }
   if (loop != NULL)
-    arrive_all(loop);
+    fluv__arrivals_run(loop);
 }
 
 void fluv__wait_queue_grant_nonempty(fluv__list_t* line,
