@@ -11,8 +11,11 @@
  * Where the kernel has no such barrier, under TSan, or without a home, a guard
  * is shared from the start.
  *
- * Held for a few dozen instructions: no user code runs under it, nothing is
- * allocated by system calls, and no second guard is taken.
+ * Held for a few dozen instructions, and no second guard is taken under it. Two
+ * things take longer: a watch calls the user's function under it, which may not
+ * use that watch, and a channel that grows allocates its larger ring, or gives
+ * back a large one; the allocator may be the user's, and must not use fluv.
+ * (Debug builds allocate a record for each reader of an rwlock.)
  */
 #ifndef FLUV_SYNC_GUARD_H
 #define FLUV_SYNC_GUARD_H
