@@ -143,7 +143,7 @@ static void recv_give_back(fluv_future_t* f) {
     return;
   fluv__guard_lock(&shot->guard);
   if (!shot->full && shot->item_size > 0)
-    memcpy(shot->item, op->out, shot->item_size);
+    fluv__item_copy(shot->item, op->out, shot->item_size);
   shot->full = true;
   fluv__guard_unlock(&shot->guard);
 }
