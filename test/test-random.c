@@ -150,7 +150,78 @@ static fluv_future_t* grow_arms(unsigned depth) {
   }
 }
 
+/* What waits for a token, for a wake, or for a hook to be called. Each is
+ * bounded by a timeout, which may find no memory. */
+static fluv_token_t* token;
+static fluv_notify_t* notify;
+
+static void on_cancel(fluv_promise_t* p, void* arg) {
+  (void) arg;
+  if (below(2) == 0)
+    fluv_notify_one(notify);
+  fluv_promise_free(p);
+  books.promises--;
+}
+
+static fluv_future_t* grow_hook(void) {
+  fluv_promise_t* p;
+  fluv_future_t* f;
+
+  if (fluv_promise_new(&p, &f) < 0)
+    return fluv_failed(FLUV_ENOMEM);
+  books.promises++;
+  fluv_promise_on_cancel(p, on_cancel, NULL);
+  return f;
+}
+
+static fluv_future_t* grow_sync(unsigned depth) {
+  fluv_future_t* f;
+
+  switch (below(4)) {
+  case 0:
+    f = fluv_token_cancelled(token);
+    break;
+  case 1:
+    f = depth > 0 ? grow(depth) : fluv_never();
+    f = fluv_run_until_cancelled(token, f);
+    break;
+  case 2:
+    f = fluv_notified(notify);
+    break;
+  default:
+    f = grow_hook();
+    break;
+  }
+  return fluv_timeout(f, below(20));
+}
+
+/* A join set, closed with some of its results taken. */
+static void use_set(void) {
+  fluv_joinset_t* set = fluv_joinset_new();
+  unsigned n = below(4);
+  fluv_future_t* next;
+
+  if (set == NULL)
+    return;
+  while (n-- > 0)
+    fluv_joinset_add(set, grow(MAX_DEPTH), NULL);
+  while (below(3) != 0) {
+    next = fluv_joinset_next(set, NULL, NULL);
+    fluv_start(next);
+    if (below(2) == 0)
+      fluv_drop(next);
+    else
+      fluv_await(next);
+  }
+  if (below(2) == 0)
+    fluv_await(fluv_joinset_close(set));
+  else
+    fluv_drop(fluv_joinset_close(set));
+}
+
 static fluv_future_t* grow(unsigned depth) {
+  if (below(4) == 0)
+    return grow_sync(depth == 0 ? 0 : depth - 1);
   if (depth > 0)
     depth--;
   switch (below(depth == 0 ? 6 : 12)) {
@@ -205,6 +276,10 @@ static int64_t work(void* arg) {
 
   (void) arg;
   for (i = 0; i < STEPS; i++) {
+    if (below(10) == 0) {
+      use_set();
+      continue;
+    }
     if (below(10) != 0) {
       use(grow(MAX_DEPTH));
       continue;
@@ -241,6 +316,8 @@ static void run_with_seed(uint64_t seed, unsigned poverty) {
   options.seed = seed;
   options.turn_count = below(3) == 0 ? 4 : 0;
   test_setup_with(&options);
+  ck_assert_err(fluv_token_new(&token), 0);
+  ck_assert_err(fluv_notify_new(&notify), 0);
   for (i = 0; i < WORKERS; i++)
     workers[i] = fluv_spawn(work, NULL);
   all = fluv_join_all(workers, WORKERS, results);
@@ -266,6 +343,9 @@ static void run_with_seed(uint64_t seed, unsigned poverty) {
         "%s: a worker says %s",
         seed_text,
         fluv_err_name(results[i]));
+  /* Both abort if somebody still waits. */
+  fluv_token_free(token);
+  fluv_notify_free(notify);
   ck_assert_msg(books.promises == 0, "%s", seed_text);
   ck_assert_msg(books.tasks_begun == books.tasks_ended, "%s", seed_text);
   ck_assert_msg(books.args_made == books.args_freed, "%s", seed_text);

@@ -61,11 +61,11 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_promise_free(fluv_promise_t* p);
 
 /**
- * Does anybody still want the answer?
+ * Has the future been cancelled or dropped?
  *
  * @param p  The promise. Borrowed.
  *
- * @return  True once the future has been cancelled or dropped.
+ * @return  True: nobody wants the answer any more.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
