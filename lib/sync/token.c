@@ -262,12 +262,13 @@ static void on_end(void* arg) {
 }
 
 int fluv_token_cancel_at_end(fluv_token_t* token, int reason) {
-  at_end_t* at_end = fluv__malloc(sizeof(*at_end));
+  at_end_t* at_end;
   int err;
 
   if (fluv__unlikely(token == NULL))
     return FLUV_EINVAL;
   fluv__check(token, TOKEN);
+  at_end = fluv__malloc(sizeof(*at_end));
   if (at_end == NULL)
     return FLUV_ENOMEM;
   at_end->token = token;
