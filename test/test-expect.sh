@@ -124,4 +124,22 @@ run expect-overflow wild
 { test $status -gt 128 || said Sanitizer; } && ! said 'over its stack'
 verdict 'a wild pointer in a task is not taken for an overflow'
 
+# A plugin that uses the shared library is unloaded, with blocking jobs that
+# somebody waits for and with some that are abandoned.
+
+plugin=$top_builddir/test/.libs/plugin.so
+for jobs in '0 0' '50 0' '0 2000' '50 2000'; do
+  name="a program goes on that has unloaded a plugin with jobs of $jobs ms"
+  if test ! -f "$plugin"; then
+    tap_skip "$name" 'no shared libraries'
+    continue
+  fi
+  # shellcheck disable=SC2086 # two words
+  "$top_builddir/test/expect-unload" "$plugin" $jobs \
+    >"$tap_dir/out" 2>"$tap_dir/err"
+  status=$?
+  test $status -eq 3 && grep 'went on' "$tap_dir/out" >/dev/null
+  verdict "$name"
+done
+
 tap_end

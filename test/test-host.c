@@ -151,6 +151,7 @@ static void goes_on(uv_loop_t* uv) {
 
 static void wake(void* arg) {
   ck_assert_err(fluv_promise_resolve(arg, 3), 0);
+  fluv_promise_free(arg);
 }
 
 /* The parent's loop has been woken, and has not heard of it yet: the child
