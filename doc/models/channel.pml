@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* Receiving without the guard: lib/sync/recv.c and send.c, for the only
- * receiver of a bounded channel. It is on another thread than the senders; the
- * guard is shared from the time it first comes.
+ * receiver of a bounded channel. The receiver is on another thread than the
+ * senders; the guard is shared from its first receive on.
  *
- * Modelled step by step, one step an access to shared memory; what the guard
- * protects is touched under a mutex:
- *   Sender    send_slow(), take_places(), put(), look_again(), send_arrive()
+ * Modelled step by step, one step per access to shared memory; what the guard
+ * protects is accessed under a mutex:
+ *   Sender    send_slow(), take_places(), put(), settle_again(), send_arrive()
  *   Receiver  take_own(), serve_sender(), recv_slow(), take(), claim_window(),
  *             recv_arrive()
- * Not modelled: cancelling, closing, the way home of what is given (wait.pml).
+ * Not modelled: cancelling, closing, the way home of a grant (wait.pml).
  *
- * Memory: `taken` and `tx_waits` are written by stores that are seen before
- * the writer's next load (sequentially consistent, and so are these loads: what
- * C11 asks for is in channel.h, and test/check-fences.sh looks for it in what a
- * compiler makes of the code); `tail` is written after the message.
+ * Memory: stores to `taken` and `tx_waits` are visible before the writer's next
+ * load (they are sequentially consistent, and so are these loads: channel.h
+ * says what C11 demands, and test/check-fences.sh checks it in compiled code);
+ * `tail` is written after the message.
  *
- * Proved: each message is received once, those of a sender in order; none is
- * put where one still lies; nobody waits for ever.
+ * Proved: each message is received once, those of one sender in order; none is
+ * stored over another; no process waits for ever.
  *
- * Found to fail, as they must:
- *   NO_RX_FENCE  the receiver looks at `tx_waits` before `taken` is seen
- *   NO_TX_FENCE  a sender looks at `taken` before `tx_waits` is seen
- *   NO_AGAIN     a sender that waits does not look at `taken` once more
- *   NO_SERVE     the receiver does not look at `tx_waits`
- *   NO_CLAIM     nor does it say there who began to wait when it had not come
- *   EARLY_TAKEN  `taken` is counted up before the message is out
- *   EARLY_TAIL   `tail` is moved on before the message is in
+ * Variants that must fail:
+ *   NO_RX_FENCE  the receiver reads `tx_waits` before `taken` is visible
+ *   NO_TX_FENCE  a sender reads `taken` before `tx_waits` is visible
+ *   NO_AGAIN     a sender that waits does not read `taken` again
+ *   NO_SERVE     the receiver does not read `tx_waits`
+ *   NO_CLAIM     a claim does not set `tx_waits` for senders that waited before
+ *   EARLY_TAKEN  `taken` is incremented before the message is copied out
+ *   EARLY_TAIL   `tail` is advanced before the message is copied in
  */
 #define SENDERS  2
 #define EACH     2
@@ -48,8 +48,8 @@ chan tx_queue = [SENDERS] of { byte };
 byte waiting; /* in tx_queue */
 bit rx_waits;
 
-bit given[SENDERS];
-bit rx_given;
+bit granted[SENDERS];
+bit rx_granted;
 byte last[SENDERS]; /* of each sender, received */
 
 /* Stores that are not seen yet, where a fence is missing. */
@@ -89,7 +89,7 @@ inline serve(who) {
     :: waiting > 0 && used < CAPACITY ->
       tx_queue?who;
       waiting--;
-      given[who] = 1;
+      granted[who] = 1;
       used++
     :: else -> break
     od;
@@ -113,7 +113,7 @@ inline put(message) {
   tail = head + length;
   atomic {
     if
-    :: rx_waits -> rx_waits = 0; rx_given = 1
+    :: rx_waits -> rx_waits = 0; rx_granted = 1
     :: else
     fi
   }
@@ -149,7 +149,7 @@ proctype Sender(byte me) {
       :: else
       fi;
       unlock();
-      atomic { given[me] -> given[me] = 0 };
+      atomic { granted[me] -> granted[me] = 0 };
       lock()
     fi;
     put(me * EACH + sent + 1);
@@ -176,7 +176,8 @@ active proctype Receiver() {
 
   do
   :: received == MESSAGES -> break
-  :: received < MESSAGES && owns && claimed_head == claimed_end && claimed_end != tail ->
+  :: received < MESSAGES && owns && claimed_head == claimed_end &&
+     claimed_end != tail ->
     claimed_end = tail
   :: received < MESSAGES && owns && claimed_head != claimed_end ->
 #ifdef EARLY_TAKEN
@@ -216,7 +217,7 @@ active proctype Receiver() {
     :: length == 0 ->
       rx_waits = 1;
       unlock();
-      atomic { rx_given -> rx_given = 0 };
+      atomic { rx_granted -> rx_granted = 0 };
       lock();
       settle()
     :: else

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* The guard: lib/sync/guard.{h,c}.
  *
- * Modelled step by step, one step an access to shared memory:
+ * Modelled step by step, one step per access to shared memory:
  *   Home       fluv__guard_enter_home(), _leave_home(), _lock(), _unlock() on
  *              the thread that made the guard, for ever
  *   Foreign    fluv__guard_lock_shared(), _unlock_shared(), VISITS times each
- * Not modelled: guards that are shared from the start (a mutex, no more).
+ * Not modelled: guards that are shared from the start (only a mutex).
  *
- * Memory: all plain stores of the home thread, those to what is guarded too,
- * pass through one store buffer, in order. It is emptied at any later time, by
+ * Memory: all plain stores of the home thread, also those to the guarded data,
+ * pass through one store buffer, in order. It is drained at any later time, by
  * the mutex, or by membarrier(2) of another thread, which waits for that. A
- * seq_cst store of a foreign thread is seen at once.
+ * seq_cst store of a foreign thread is visible at once.
  *
- * Proved: never two inside; who enters sees what those before have written;
- * no deadlock; the first foreign thread gets in although the home thread never
- * stops (LTL `through`, with weak fairness). From then on it is the mutex's
- * affair who is next.
+ * Proved: at most one thread is inside; a thread that enters sees what those
+ * before it have written; no deadlock; the first foreign thread enters although
+ * the home thread never stops (LTL `through`, with weak fairness). From then on
+ * the mutex decides who is next.
  *
- * Found to fail, as they must:
- *   NO_BARRIER   the home thread's `busy` may still be in its buffer
- *   NO_WAIT      the home thread may still be inside
- *   NO_LOOK      the home thread does not look at `shared` any more
+ * Variants that must fail:
+ *   NO_BARRIER       the home thread's `busy` may still be in its buffer
+ *   NO_WAIT          the home thread may still be inside
+ *   NO_SHARED_CHECK  the home thread does not read `shared`
  */
 #define FOREIGN 2
 #define VISITS  2
@@ -72,7 +72,7 @@ end:
   do
   :: buffer!BUSY, 1;
     if
-#ifndef NO_LOOK
+#ifndef NO_SHARED_CHECK
     :: shared ->
       buffer!BUSY, 0;
       atomic { !mutex && empty(buffer) -> mutex = 1 }
@@ -87,7 +87,7 @@ end:
     :: true ->
 #endif
       enter();
-      /* What is in its own buffer it sees. */
+      /* It reads its own buffer first. */
       atomic { value = (pending > 0 -> mine : data) }
       assert(value == truth);
       mine = (value + 1) % MODULUS;

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* The inbox: lib/core/inbox.{h,c}, and how lib/core/turn.c drives it.
  *
- * Modelled step by step, one step an access to shared memory:
+ * Modelled step by step, one step per access to shared memory:
  *   Producer   fluv__inbox_enter(), _push(), _leave()
  *   Loop       fluv__inbox_awake(), _run(), _sleep(), _wants_turn(), _close(),
  *              in the order of on_check(), fluv__drain() and rest()
- * Not modelled: what nodes do, timers, I/O but for one event that ends a poll,
- * and looking before sleeping (it only reads the head, as the drain does).
+ * Not modelled: what nodes do, timers, I/O except for one event that ends a
+ * poll, and spinning before sleeping (it only reads the head, as the drain
+ * does).
  *
- * Memory: the loop's plain stores to `asleep` pass through a store buffer that
- * is emptied at any later time, or by the loop's next fence or exchange. A
- * producer has no plain store that matters; its fence is taken for what keeps
- * the look at `asleep` behind the push.
+ * Memory: the loop's plain stores to `asleep` pass through a store buffer. It
+ * is drained at any later time, or by the loop's next fence or exchange. A
+ * producer has no plain store that matters; its fence stands for what orders
+ * its load of `asleep` after its push.
  *
- * Proved: nothing that was pushed stays while the loop sleeps for ever; each
- * node is run once, those of a producer in their order, or is refused; nobody
- * calls by a handle that is closed; nobody reads a node that was run.
+ * Proved: no pushed node stays while the loop sleeps for ever; each node is run
+ * once, those of one producer in their order, or is refused; no producer wakes
+ * through a handle that is closed; no producer reads a node that was run.
  *
- * Found to fail, as they must:
- *   NO_FENCE       the loop looks at the head before its `asleep` is seen
- *   NO_PUSH_FENCE  the producer looks at `asleep` before its push is seen
- *   NO_RECHECK     the loop does not look again after it said it sleeps
- *   NO_REARM       a loop called in vain polls without saying that it sleeps
- *   NO_WAIT        the closer does not wait for those inside
+ * Variants that must fail:
+ *   NO_FENCE       the loop reads the head before its `asleep` is visible
+ *   NO_PUSH_FENCE  the producer reads `asleep` before its push is visible
+ *   NO_RECHECK     the loop does not read the head again after setting `asleep`
+ *   NO_REARM       after a spurious wakeup the loop polls with `asleep` unset
+ *   NO_WAIT        the closer does not wait for producers that are inside
  */
 #define PRODUCERS 2
 #define PUSHES    2
@@ -38,7 +39,7 @@ bit asleep = 1;
 chan buffer = [2] of { bit };
 
 bit called;           /* the event descriptor is readable */
-bit event = 1;        /* something else may end one poll */
+bit event = 1;        /* another event may end one poll */
 bit handle_closed;
 
 bit ran[NODES + 1];
@@ -51,7 +52,7 @@ byte last[PRODUCERS]; /* node of each that was run last */
 #define fence empty(buffer)
 #endif
 
-/* The buffer reaches memory whenever it likes. */
+/* The store buffer reaches memory at any time. */
 active proctype Memory() {
   bit value;
 
@@ -118,13 +119,13 @@ active [PRODUCERS] proctype Producer() {
   od
 }
 
-/* fluv__inbox_run(): an exchange, which empties the buffer too, then from the
- * oldest on. */
+/* fluv__inbox_run(): an exchange, which drains the store buffer too, then all
+ * nodes from the oldest on. */
 inline run_all() {
   atomic { empty(buffer) -> newest = head; head = 0 }
   do
   :: d_step { newest != 0 ->
-      /* turned round: what the node pointed to, it no longer does */
+      /* the list is reversed: the node no longer points to its successor */
       after = next[newest];
       next[newest] = oldest;
       oldest = newest;
@@ -162,7 +163,7 @@ drain: /* fluv__drain() */
     :: else
     fi;
     if
-    :: true -> goto idle /* tasks are ready still */
+    :: true -> goto idle /* tasks are still ready */
     :: true ->           /* rest() */
       buffer!1;
       fence;
@@ -224,7 +225,7 @@ shut: /* fluv__inbox_close() */
   handle_closed = 1
 }
 
-/* When nobody can go on any more, all has been run or refused. */
+/* When no process can go on, every node has been run or refused. */
 active proctype Monitor() {
   byte i;
 

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Stealing, calling and sleeping: lib/runtime/queue.c.
+/* Stealing, waking and sleeping: lib/runtime/queue.c.
  *
- * Modelled step by step, one step an access to shared memory or a stretch under
- * a queue's lock:
- *   Member    member_begin(), on_call(), member_rest(), find_work(),
+ * Modelled step by step, one step per access to shared memory or per section
+ * under a queue's lock:
+ *   Member    member_begin(), on_wakeup(), member_rest(), find_work(),
  *             steal_from()
  *   Producer  fluv__member_push() and fluv__wake_one(), into any queue
- *   Closer    fluv__member_close() of all, then the workers' token; when all is
- *             still, or with CLOSE_EARLY, of two members, at any time
- * One task is long: it returns when the others have run. Not modelled: the
- * inbox a call travels through (inbox.pml), guests that leave.
+ *   Closer    fluv__member_close() of all members, then the workers' token:
+ *             when nothing moves any more or, with CLOSE_EARLY, at any time and
+ *             with two members
+ * One task is long: it returns after the others have run. Not modelled: the
+ * inbox that carries a wakeup (inbox.pml), attached loops that leave.
  *
- * Memory: all of these are sequentially consistent in the code.
+ * Memory: all of these accesses are sequentially consistent in the code.
  *
- * Proved: each task is run once or refused once; none lies in a queue while
- * everybody sleeps or has a task that waits for it.
+ * Proved: each task is run once or refused once; no task is queued while every
+ * member sleeps or runs a task that waits for it.
  *
- * Found to fail, as they must:
- *   NO_SECOND_LOOK  a member does not look again after it said it is idle
- *   NO_CALL         who pushes calls nobody
- *   NO_CALL_NEXT    a thief with more than it can do calls nobody
- *   NO_PASSING_ON   a member that was called when it had just found something
- *                   does not call another
- *   NO_CLOSED_LOOK  a thief queues at home although that is closed
- *   FORGET_CALLED   a member that was called does not say that it runs
+ * Variants that must fail:
+ *   NO_RECHECK       a member does not check again after it said it is idle
+ *   NO_WAKE          a producer that pushes wakes no member
+ *   NO_WAKE_NEXT     a thief that stole more than one task wakes no member
+ *   NO_WAKE_ANOTHER  a member that was woken when it had just found a task does
+ *                    not wake another
+ *   NO_CLOSED_CHECK  a thief queues at home although that queue is closed
+ *   FORGET_NOTIFIED  a member that was woken does not say that it runs
  */
-#ifdef NO_CLOSED_LOOK
+#ifdef NO_CLOSED_CHECK
 #define CLOSE_EARLY
 #endif
 
@@ -39,12 +40,12 @@
 
 #define RUNNING 0
 #define IDLE    1
-#define CALLED  2
+#define NOTIFIED  2
 
 byte queue[MEMBERS]; /* bits; the lowest is the oldest */
 bit closed[MEMBERS];
 byte state[MEMBERS];
-bit call[MEMBERS];   /* has been posted */
+bit wakeup[MEMBERS];   /* was posted */
 bit stop;
 byte ran;
 byte refused;
@@ -58,12 +59,12 @@ inline refuse(tasks) {
 /* The oldest of some tasks. */
 #define OLDEST(tasks) ((tasks) & (0 - (tasks)))
 
-/* The first that is idle; each look is a step. */
-inline call_one() {
+/* Wakes the first idle member; each check of a state is a step. */
+inline wake_one() {
   i = 0;
   do
-  :: atomic { i < MEMBERS && state[i] == IDLE -> state[i] = CALLED };
-    atomic { call[i] = 1; i = 0 };
+  :: atomic { i < MEMBERS && state[i] == IDLE -> state[i] = NOTIFIED };
+    atomic { wakeup[i] = 1; i = 0 };
     break
   :: atomic { i < MEMBERS && state[i] != IDLE -> i++ }
   :: atomic { i == MEMBERS -> i = 0 };
@@ -89,15 +90,15 @@ active proctype Producer() {
       i = 0;
       task = task << 1
     };
-#ifndef NO_CALL
-    call_one() /* also when it was refused, which does no harm */
+#ifndef NO_WAKE
+    wake_one() /* also after a refusal, which is harmless */
 #endif
   :: else -> break
   od
 }
 
-/* Take half of a queue, rounded up, the older ones; the oldest is to be run,
- * the rest goes into the own queue. */
+/* Take the older half of a queue, rounded up. The thief runs the oldest task
+ * and queues the rest at home. */
 inline steal_from(victim) {
   if
   :: atomic {
@@ -116,15 +117,15 @@ inline steal_from(victim) {
     :: half != 0 ->
       atomic {
         if
-#ifndef NO_CLOSED_LOOK
+#ifndef NO_CLOSED_CHECK
         :: closed[me] -> refuse(half)
 #endif
         :: else -> queue[me] = queue[me] | half
         fi;
         half = 0
       };
-#ifndef NO_CALL_NEXT
-      call_one()
+#ifndef NO_WAKE_NEXT
+      wake_one()
 #endif
     :: else
     fi
@@ -152,12 +153,12 @@ begin:
     :: else
     fi
   };
-look:
+check:
   atomic {
     if
-    :: call[me] ->
-      call[me] = 0;
-#ifndef FORGET_CALLED
+    :: wakeup[me] ->
+      wakeup[me] = 0;
+#ifndef FORGET_NOTIFIED
       state[me] = RUNNING
 #endif
     :: else
@@ -170,9 +171,9 @@ look:
   fi;
   if
   :: atomic { state[me] == RUNNING -> state[me] = IDLE }
-  :: atomic { state[me] != RUNNING -> goto sleep } /* the call is coming */
+  :: atomic { state[me] != RUNNING -> goto sleep } /* a wakeup is on its way */
   fi;
-#ifndef NO_SECOND_LOOK
+#ifndef NO_RECHECK
   find_work();
 #endif
   if
@@ -182,8 +183,8 @@ look:
   if
   :: atomic { state[me] == IDLE -> state[me] = RUNNING }
   :: atomic { state[me] != IDLE -> skip };
-#ifndef NO_PASSING_ON
-    call_one() /* what it was called for is another's now */
+#ifndef NO_WAKE_ANOTHER
+    wake_one() /* another member takes what it was woken for */
 #endif
   fi;
 perform:
@@ -195,11 +196,11 @@ perform:
     fi;
     ran = ran | task;
     task = 0;
-    goto look
+    goto check
   };
 sleep:
   if
-  :: atomic { call[me] -> goto begin }
+  :: atomic { wakeup[me] -> goto begin }
   :: atomic { stop -> ended++ }
   fi
 }

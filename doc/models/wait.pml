@@ -1,40 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting in line: lib/sync/wait.{h,c}, with lib/sync/semaphore.c on top.
+/* Wait queues: lib/sync/wait.{h,c}, with lib/sync/semaphore.c on top.
  *
  * Modelled:
  *   Loop       acquire_slow(), acquire_cancel(), _release(), _arrive() of the
- *              futures at home there, and fluv__loop_begin_close() with what follows
+ *              futures at home there, and fluv__loop_begin_close() with what
+ *              follows
  *   Thread     fluv_semaphore_acquire_blocking(), fluv__park()
- *   Others     fluv_semaphore_release() and _close() from a plain thread
- *   give()     fluv__wait_grant(), serve() around it as in the semaphore
+ *   Other      fluv_semaphore_release() and _close() from a plain thread
+ *   grant()    fluv__wait_grant(), serve() around it as in the semaphore
  *   send()     fluv__wake_list_send_slow()
- * What happens under the guard is one step (guard.pml), an inbox is a queue
- * with a gate (inbox.pml). What is sent to the own loop arrives at any later
- * step of it: that is more than the code does, where it arrives at once, so
- * nothing is missed. Not modelled: the short ways without the line.
+ * A section under the guard is one step (guard.pml). An inbox is a queue with a
+ * gate (inbox.pml). A wait that is sent to its own loop arrives at any later
+ * step; in the code it arrives at once, so the model allows more, and nothing
+ * is missed. Not modelled: the fast paths that need no queue.
  *
- * There are two futures, each on a loop of its own or, with ONE_LOOP, both on
- * one, and a thread is parked, with and without a limit of time. Any of them may be cancelled at any time, loop 0
- * may close with its futures still waiting, and the semaphore too. There is one
- * permit, somebody may add another, and two ask for two.
+ * There are two futures, each on its own loop or, with ONE_LOOP, both on one. A
+ * thread is parked, with and without a time limit. Any of them may be cancelled
+ * at any time, loop 0 may close while its futures wait, and the semaphore may
+ * be closed. There is one permit, another may be added, and two waits ask for
+ * two.
  *
- * Proved: permits are neither lost nor made; when nobody can go on, the first
- * in line asks for more than is free; no wait is used once its home has freed
- * it; nothing is pushed to a loop that has closed; each future ends once; a
- * closed semaphore has nobody in line.
+ * Proved: permits are neither lost nor made; when no process can go on, the
+ * first wait in the queue asks for more than is free; no wait is used after its
+ * home has freed it; nothing is pushed to a loop that has closed; each future
+ * completes once; the queue of a closed semaphore is empty.
  *
- * Found to fail, as they must:
- *   NO_HANDING_ON   who was cancelled on his way keeps what he was given
- *   NO_SERVE        who leaves the line does not look at those behind him
+ * Variants that must fail:
+ *   NO_REGRANT      a wait cancelled in flight keeps what it was granted
+ *   NO_SERVE        a wait that leaves the queue does not serve those behind it
  *   NO_SERVE_LATE   nor does a thread whose time is over
- *   NO_LOOK         a thread whose time is over leaves though it was given
- *   FREE_GIVEN      a future is freed on cancel though it is on its way
- *   LATE_ENTRY      the inbox is entered when the guard has been let go
+ *   NO_RECHECK      a thread whose time is over leaves though it was granted
+ *   FREE_GRANTED    a future is freed on cancel while its wait is in flight
+ *   LATE_ENTRY      the inbox is entered after the guard was unlocked
  */
 #define WAITS  3
 #define LOOPS  2
 #define THREAD 2   /* home of the wait of a plain thread, which is the last */
-#define NOBODY 3   /* where a thread without waits is "at home" */
+#define NOBODY 3   /* home of a thread without waits */
 #define OK     0
 #define ERROR  1   /* FLUV_ECLOSED */
 
@@ -45,16 +47,16 @@
 #define home(w) (w)
 #endif
 
-mtype = { OUT, QUEUED, GIVEN };        /* fluv__wait_t.state */
+mtype = { NOT_QUEUED, QUEUED, GRANTED };        /* fluv__wait_t.state */
 mtype = { COLD, PENDING, HELD, DONE }; /* of a future; HELD: has permits */
 
-mtype state[WAITS] = OUT;
+mtype state[WAITS] = NOT_QUEUED;
 mtype future[WAITS] = COLD;
-bit value[WAITS];       /* wait.given */
+bit value[WAITS];       /* wait.granted */
 bit cancelled[WAITS];
 bit freed[WAITS];
 
-chan line = [WAITS] of { byte };
+chan queue = [WAITS] of { byte };
 byte free = 1;
 byte total = 1;         /* permits there should be */
 byte held;
@@ -65,22 +67,22 @@ byte inside[LOOPS];
 bit loop_closed[LOOPS]; /* the gate */
 bit posted;             /* the thread's sem_t */
 
-/* Each process has its `wakes`, `own` arrivals, home `me`, and a scratch `x`.
- * Under the guard: fluv__wait_grant(). */
-inline give(what) {
-  line??eval(x);
+/* Each process has its wake list `wakes`, its `own` arrivals, its home `me` and
+ * a scratch variable `x`. Under the guard: fluv__wait_grant(). */
+inline grant(what) {
+  queue??eval(x);
   assert(!freed[x] && state[x] == QUEUED);
 #ifndef LATE_ENTRY
   if
   :: home(x) < LOOPS && home(x) != me && loop_closed[home(x)] ->
-    state[x] = OUT
+    state[x] = NOT_QUEUED
   :: else ->
     if
     :: home(x) < LOOPS && home(x) != me -> inside[home(x)]++
     :: else
     fi;
 #endif
-    state[x] = GIVEN;
+    state[x] = GRANTED;
     value[x] = what;
     wakes!x
 #ifndef LATE_ENTRY
@@ -91,23 +93,23 @@ inline give(what) {
 /* Under the guard. */
 inline serve() {
   do
-  :: nempty(line) ->
-    line?<x>;
+  :: nempty(queue) ->
+    queue?<x>;
     if
     :: need(x) <= free ->
-      give(OK);
+      grant(OK);
       if
-      :: state[x] == GIVEN -> free = free - need(x)
+      :: state[x] == GRANTED -> free = free - need(x)
       :: else
       fi
     :: else -> break
     fi
-  :: empty(line) -> break
+  :: empty(queue) -> break
   od;
   x = 0
 }
 
-/* Without the guard. Others first, then our own. */
+/* Without the guard: waits of other homes first, then those of this one. */
 inline send() {
   do
   :: atomic { nempty(wakes) ->
@@ -119,7 +121,7 @@ inline send() {
       :: else ->
 #ifdef LATE_ENTRY
         if
-        :: loop_closed[home(x)] -> state[x] = OUT
+        :: loop_closed[home(x)] -> state[x] = NOT_QUEUED
         :: else -> inbox[home(x)]!x
         fi
 #else
@@ -133,7 +135,7 @@ inline send() {
 }
 
 /* fluv_semaphore_release() */
-inline give_back(n) {
+inline release(n) {
   atomic { free = free + n; serve() };
   send()
 }
@@ -148,20 +150,20 @@ inline complete(w, how) {
   freed[w] = 1
 }
 
-/* Who holds permits is done with them. */
-inline put_back() {
+/* The holder of permits releases them. */
+inline put_permits_back() {
   atomic { future[w] = DONE; held = held - need(w) }
-  give_back(need(w))
+  release(need(w))
 }
 
 /* acquire_arrive() */
 inline arrive() {
-  assert(!freed[w] && state[w] == GIVEN);
-  state[w] = OUT;
+  assert(!freed[w] && state[w] == GRANTED);
+  state[w] = NOT_QUEUED;
   if
   :: value[w] == OK && cancelled[w] ->
-#ifndef NO_HANDING_ON
-    give_back(need(w));
+#ifndef NO_REGRANT
+    release(need(w));
 #endif
     atomic { complete(w, DONE) }
   :: else ->
@@ -174,13 +176,13 @@ inline arrive() {
   fi
 }
 
-/* acquire_withdraw(), and the end of the future if it has left. */
+/* acquire_withdraw(); the future completes if its wait has left the queue. */
 inline withdraw() {
   atomic {
     if
     :: state[w] == QUEUED ->
-      line??eval(w);
-      state[w] = OUT;
+      queue??eval(w);
+      state[w] = NOT_QUEUED;
 #ifndef NO_SERVE
       serve();
 #endif
@@ -192,7 +194,7 @@ inline withdraw() {
   if
   :: left -> atomic { complete(w, DONE) }
   :: else ->
-#ifdef FREE_GIVEN
+#ifdef FREE_GRANTED
     atomic { complete(w, DONE) }
 #else
     skip
@@ -206,17 +208,17 @@ inline start() {
     future[w] = PENDING;
     if
     :: sem_closed -> complete(w, DONE)
-    :: !sem_closed && need(w) <= free && empty(line) ->
+    :: !sem_closed && need(w) <= free && empty(queue) ->
       free = free - need(w);
       complete(w, HELD)
-    :: !sem_closed && (need(w) > free || nempty(line)) ->
+    :: !sem_closed && (need(w) > free || nempty(queue)) ->
       state[w] = QUEUED;
-      line!w
+      queue!w
     fi
   }
 }
 
-/* What may be done to one of the two futures at home. */
+/* What the home loop may do to one of its two futures. */
 #define each(what, act)                                                        \
   :: atomic { what(first) -> w = first } act                                   \
   :: atomic { first != last && what(last) -> w = last } act
@@ -251,12 +253,12 @@ end:
   :: inbox[me]?w -> arrive()
   each(is_cold, start())
   each(is_pending, cancelled[w] = 1; withdraw())
-  each(is_held, put_back())
+  each(is_held, put_permits_back())
   :: atomic { may_close && empty(own) -> loop_closed[me] = 1 } break
   od;
 
-  /* fluv__inbox_close(): with no task to run any more, who was given permits
-   * keeps them. */
+  /* fluv__inbox_close(): no task runs any more, so a future that was granted
+   * permits keeps them. */
   inside[me] == 0;
   do
   :: own?w -> arrive()
@@ -278,10 +280,10 @@ end:
     od;
     v++
   od;
-  /* The memory goes. */
+  /* The memory is freed. */
   atomic {
     for (v : first .. last) {
-      assert(state[v] == OUT);
+      assert(state[v] == NOT_QUEUED);
       freed[v] = 1
     }
   }
@@ -302,24 +304,24 @@ proctype Thread() {
   fi;
   start();
   if
-  :: state[w] != OUT -> /* fluv__park() */
+  :: state[w] != NOT_QUEUED -> /* fluv__park() */
 end:
     if
     :: posted -> skip
     :: limited ->
       atomic { /* leave_queue() */
         if
-#ifdef NO_LOOK
+#ifdef NO_RECHECK
         :: true ->
           if
-          :: state[w] == QUEUED -> line??eval(w)
+          :: state[w] == QUEUED -> queue??eval(w)
           :: else
           fi;
 #else
         :: state[w] == QUEUED ->
-          line??eval(w);
+          queue??eval(w);
 #endif
-          state[w] = OUT;
+          state[w] = NOT_QUEUED;
           left = 1;
           complete(w, DONE)
         :: else
@@ -338,7 +340,7 @@ end:
       posted;
       atomic {
         posted = 0;
-        state[w] = OUT;
+        state[w] = NOT_QUEUED;
         if
         :: value[w] == OK -> complete(w, HELD)
         :: else -> complete(w, DONE)
@@ -348,12 +350,12 @@ end:
   :: else
   fi;
   if
-  :: future[w] == HELD -> put_back()
+  :: future[w] == HELD -> put_permits_back()
   :: else
   fi
 }
 
-/* Somebody adds a permit, and may close the semaphore. */
+/* A thread adds a permit, and may close the semaphore. */
 proctype Other() {
   chan wakes = [WAITS] of { byte };
   chan own = [0] of { byte };
@@ -362,15 +364,15 @@ proctype Other() {
 
   if
   :: total++;
-    give_back(1)
+    release(1)
   :: skip
   fi;
   if
   :: atomic {
       sem_closed = 1;
       do
-      :: nempty(line) -> line?<x>; give(ERROR)
-      :: empty(line) -> break
+      :: nempty(queue) -> queue?<x>; grant(ERROR)
+      :: empty(queue) -> break
       od;
       x = 0 }
     send()
@@ -378,20 +380,20 @@ proctype Other() {
   fi
 }
 
-/* When nobody can go on. */
+/* Runs when no process can go on. */
 proctype Monitor() {
   byte x;
 
   timeout;
   assert(free + held == total);
   if
-  :: nempty(line) ->
-    line?<x>;
+  :: nempty(queue) ->
+    queue?<x>;
     assert(need(x) > free && !sem_closed)
-  :: empty(line)
+  :: empty(queue)
   fi;
   for (x : 0 .. WAITS - 1) {
-    assert(state[x] != GIVEN);
+    assert(state[x] != GRANTED);
     assert(future[x] != PENDING || state[x] == QUEUED || freed[x])
   }
 }
