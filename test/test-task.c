@@ -528,6 +528,36 @@ START_TEST(deferred_calls_run_last_in_first_out_and_may_await) {
 }
 END_TEST
 
+static int64_t note_child(void* arg) {
+  ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+  test_note(arg);
+  return 0;
+}
+
+static void note_interrupt(void* arg) {
+  (void) arg;
+  test_note(fluv_task_get_interrupt() == FLUV_ETIMEDOUT ? "T" : "-");
+}
+
+static int64_t open_several(void* arg) {
+  fluv_scope_t* scope;
+
+  ck_assert_err(fluv_defer(defer_note, TEXT("1")), 0);
+  ck_assert_err(fluv_scope_begin(&scope), 0);
+  ck_assert_err(fluv_scope_spawn(scope, note_child, TEXT("c")), 0);
+  ck_assert_err(fluv_defer(defer_note, TEXT("2")), 0);
+  ck_assert_err(fluv_deadline_begin(0), 0);
+  ck_assert_err(fluv_defer(note_interrupt, NULL), 0);
+  (void) arg;
+  return 0;
+}
+
+START_TEST(what_was_opened_last_ends_first) {
+  ck_assert_err(test_run(open_several, NULL), 0);
+  ck_assert_trace("T2c1");
+}
+END_TEST
+
 static Suite* task_suite(void) {
   Suite* s = suite_create("task");
   TCase* tc = test_case(s, "basic", test_setup, test_teardown);
@@ -558,7 +588,8 @@ static Suite* task_suite(void) {
       locals_belong_to_one_task,
       locals_are_destroyed_when_replaced_and_at_the_end,
       locals_may_be_many,
-      deferred_calls_run_last_in_first_out_and_may_await);
+      deferred_calls_run_last_in_first_out_and_may_await,
+      what_was_opened_last_ends_first);
 
   tc = test_case(s, "basic", setup_short_turns, test_teardown);
   ADD(tc, turn_is_bounded_in_count);

@@ -157,10 +157,12 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 void* fluv_task_get_local(const void* key);
 
 /**
- * Run a function when the running task returns. Last in, first out.
+ * Run a function when the running task returns.
  *
- * The functions run on the task's stack before its locals go and may await,
- * within the limits of a cancelled task: see fluv_shield_begin().
+ * What a task opened last ends first: deferred functions, deadlines, shields
+ * and scopes that it left open end in the reverse order of their begin. The
+ * functions run on the task's stack, before its locals are destroyed. They may
+ * await, within the limits of a cancelled task: see fluv_shield_begin().
  *
  * @param fn   The function.
  * @param arg  User pointer for `fn`.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/loop.h"
+#include "core/self.h"
 #include "core/task.h"
 
 static const fluv__ops_t ready_ops = {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/self.h"
+
 #if FLUV_DEBUG
 pthread_mutex_t fluv__hold_mutex = PTHREAD_MUTEX_INITIALIZER;
 #endif

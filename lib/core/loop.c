@@ -9,6 +9,7 @@
 
 #include "core/options.h"
 #include "core/process.h"
+#include "core/self.h"
 #include "core/spin.h"
 #include "core/task.h"
 

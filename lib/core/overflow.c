@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/loop.h"
+#include "core/self.h"
 #include "core/task.h"
 
 enum {

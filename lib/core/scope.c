@@ -6,6 +6,8 @@
  */
 #include "core/scope.h"
 
+#include "core/self.h"
+
 static void cancel_children(fluv_scope_t* scope) {
   scope->cancelled = true;
   fluv__group_cancel(&scope->group);
@@ -37,15 +39,30 @@ static const fluv__ops_t ended_ops = {
   .cancel = ended_cancel,
 };
 
+static void scope_run(fluv__task_t* task, fluv__cleanup_t* entry) {
+  (void) task;
+  (void) fluv_scope_end(fluv__container_of(entry, fluv_scope_t, cleanup));
+}
+
+static void scope_abandon(fluv__cleanup_t* entry) {
+  fluv_scope_t* scope = fluv__container_of(entry, fluv_scope_t, cleanup);
+
+  fluv__group_abandon(&scope->group);
+  fluv__object_free(scope, NULL);
+}
+
+static const fluv__cleanup_ops_t scope_ops = {
+  .run = scope_run,
+  .abandon = scope_abandon,
+};
+
 int fluv_scope_begin(fluv_scope_t** out_scope) {
   fluv__task_t* task = fluv__task_require("fluv_scope_begin()", NULL);
-  fluv__extra_t* extra;
   fluv_scope_t* scope;
 
   if (out_scope == NULL)
     return FLUV_EINVAL;
-  extra = fluv__task_extra(task);
-  scope = extra != NULL ? fluv__calloc(1, sizeof(*scope)) : NULL;
+  scope = fluv__calloc(1, sizeof(*scope));
   if (scope == NULL)
     return FLUV_ENOMEM;
   fluv__object_init(scope, SCOPE, NULL);
@@ -55,8 +72,7 @@ int fluv_scope_begin(fluv_scope_t** out_scope) {
   scope->ended.loop = task->base.loop;
   scope->ended.state = FLUV__PENDING;
   scope->ended.flags = FLUV__IMMORTAL;
-  scope->outer = extra->scopes;
-  extra->scopes = scope;
+  fluv__cleanup_push(task, &scope->cleanup, &scope_ops);
   *out_scope = scope;
   return 0;
 }
@@ -100,14 +116,6 @@ void fluv_scope_cancel(fluv_scope_t* scope) {
   cancel_children(scope);
 }
 
-void fluv__scope_abandon(fluv_scope_t** scopes) {
-  fluv_scope_t* scope = *scopes;
-
-  *scopes = scope->outer;
-  fluv__group_abandon(&scope->group);
-  fluv__object_free(scope, NULL);
-}
-
 int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
   fluv__task_t* self = fluv__task_require("fluv_scope_end()", loc);
   char place[FLUV__LOC_SIZE];
@@ -115,7 +123,8 @@ int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
 
   if (scope != NULL)
     fluv__check(scope, SCOPE);
-  if (scope == NULL || self->extra == NULL || self->extra->scopes != scope)
+  if (scope == NULL ||
+      fluv__cleanup_find(self->cleanups, &scope_ops) != &scope->cleanup)
     fluv__die("fluv_scope_end() at %s: not the innermost scope of task \"%s\"",
               fluv__loc_format(loc, place, sizeof(place)),
               fluv__task_name(self));
@@ -125,7 +134,7 @@ int64_t fluv_scope_end_loc(fluv_scope_t* scope, const fluv_loc_t* loc) {
     fluv_await_loc(&scope->ended, loc);
     result = self->interrupt;
   }
-  self->extra->scopes = scope->outer;
+  fluv__cleanup_remove(self, &scope->cleanup);
   if (scope->error != 0)
     result = scope->error;
   fluv__object_free(scope, loc);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "core/hold.h"
+#include "core/interrupt.h"
 #include "core/options.h"
+#include "core/self.h"
 #include "core/switch.h"
 
 /* A switch waits for the task's struct and then for its stack. Ask for the
@@ -46,6 +48,15 @@ FLUV__INLINE fluv__task_t* take_next(fluv_loop_t* loop) {
   return NULL;
 }
 
+/* The function has returned: end what it left open, the innermost first, and
+ * its locals last. What runs here may open more. */
+static void clean_up(fluv__task_t* task) {
+  do
+    while (task->cleanups != NULL)
+      task->cleanups->ops->run(task, task->cleanups);
+  while (fluv__locals_destroy(task));
+}
+
 static void end_task(fluv__task_t* task, int64_t result) {
   fluv_loop_t* loop = task->base.loop;
 
@@ -69,8 +80,8 @@ static __attribute__((noinline)) bool make_stack(fluv_loop_t* loop,
     fluv__switch_renew(stack->start);
     return true;
   }
-  if (task->extra != NULL && task->extra->free_arg != NULL)
-    task->extra->free_arg(task->arg);
+  if (task->ext != NULL && task->ext->free_arg != NULL)
+    task->ext->free_arg(task->arg);
   end_task(task, FLUV_ESTACK);
   return false;
 }
@@ -128,8 +139,8 @@ void fluv__task_main(void) {
     task = loop->current;
     stack = task->stack;
     result = task->fn(task->arg);
-    if (task->frames != NULL || task->extra != NULL)
-      fluv__task_clean_up(task);
+    if (task->cleanups != NULL || task->ext != NULL)
+      clean_up(task);
     /* Whatever it did to its own, the next one gets the loop's. */
     (void) fluv__fp_leave(&loop->fp, task->keep_fp, &fp);
     loop->current = NULL;
@@ -167,26 +178,6 @@ FLUV__NO_ASAN static inline void suspend(fluv_loop_t* loop,
 void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task) {
   if (has_stack(loop, task))
     leave(loop, NULL, &loop->main_sp, &loop->main_ctx, task, false);
-}
-
-/* Apart, so that its buffer is not in the frame of every await. */
-FLUV__NORETURN static void outside(const char* what, const fluv_loc_t* loc) {
-  char place[FLUV__LOC_SIZE];
-
-  fluv__die("%s %s, at %s",
-            what,
-            fluv__loop == NULL && fluv__forks > 0
-                ? "in a process that was forked inside a task: it has no loop"
-                : "outside a task",
-            fluv__loc_format(loc, place, sizeof(place)));
-}
-
-fluv__task_t* fluv__task_require(const char* what, const fluv_loc_t* loc) {
-  fluv_loop_t* loop = fluv__loop;
-
-  if (fluv__unlikely(loop == NULL || loop->current == NULL))
-    outside(what, loc);
-  return loop->current;
 }
 
 static void wake(fluv__waiter_t* waiter, fluv_future_t* f) {
@@ -301,44 +292,26 @@ int64_t fluv_yield_loc(const fluv_loc_t* loc) {
 }
 
 static void task_cancel(fluv_future_t* f) {
-  fluv__task_update_interrupt((fluv__task_t*) f);
-}
-
-/* Tasks that wait for each other, a thousand deep, are cancelled one by one
- * and not by a recursion as deep. */
-void fluv__task_update_interrupt(fluv__task_t* task) {
-  fluv_loop_t* loop = task->base.loop;
-
-  task->interrupt = fluv__frames_interrupt(task);
-  if (task->interrupt == 0 || task->waiting == NULL || task->cancel_queued)
-    return;
-  task->cancel_queued = true;
-  task->next_to_cancel = NULL;
-  *loop->to_cancel_end = task;
-  loop->to_cancel_end = &task->next_to_cancel;
-  if (loop->cancelling)
-    return;
-  loop->cancelling = true;
-  while ((task = loop->to_cancel) != NULL) {
-    loop->to_cancel = task->next_to_cancel;
-    if (loop->to_cancel == NULL)
-      loop->to_cancel_end = &loop->to_cancel;
-    task->cancel_queued = false;
-    fluv__cancel(task->waiting);
-  }
-  loop->cancelling = false;
+  fluv__interrupt_update((fluv__task_t*) f);
 }
 
 static void task_release(fluv_future_t* f) {
   fluv__task_t* task = (fluv__task_t*) f;
+  fluv__task_ext_t* ext = task->ext;
 
-  /* Frames are left only if the task never returned. */
-  fluv__frames_abandon(task);
-  if (f->state != FLUV__DONE && task->stack == NULL && task->extra != NULL &&
-      task->extra->free_arg != NULL)
-    task->extra->free_arg(task->arg); /* it never started */
-  if (task->extra != NULL)
-    fluv__extra_free(task->extra);
+  /* Entries are left only if the task never returned. */
+  while (task->cleanups != NULL) {
+    fluv__cleanup_t* entry = task->cleanups;
+
+    task->cleanups = entry->outer;
+    entry->ops->abandon(entry);
+  }
+  if (ext == NULL)
+    return;
+  if (f->state != FLUV__DONE && task->stack == NULL && ext->free_arg != NULL)
+    ext->free_arg(task->arg); /* it never started */
+  (void) fluv__locals_destroy(task);
+  fluv__free(ext);
 }
 
 static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
@@ -380,7 +353,7 @@ static fluv_future_t* refuse(int err,
  * was. */
 static int apply_options(fluv__task_t* task, const fluv_task_options_t* given) {
   fluv_task_options_t options;
-  fluv__extra_t* extra;
+  fluv__task_ext_t* ext;
   unsigned bits;
 
   if (fluv__options_read(&options, given, &fluv__task_options_sizes) != 0)
@@ -394,12 +367,12 @@ static int apply_options(fluv__task_t* task, const fluv_task_options_t* given) {
   task->keep_fp = options.float_control;
   if (options.name == NULL && options.free_arg == NULL)
     return 0;
-  extra = fluv__task_extra(task);
-  if (extra == NULL)
+  ext = fluv__task_ext(task);
+  if (ext == NULL)
     return FLUV_ENOMEM;
   if (options.name != NULL)
-    snprintf(extra->name, sizeof(extra->name), "%s", options.name);
-  extra->free_arg = options.free_arg;
+    snprintf(ext->name, sizeof(ext->name), "%s", options.name);
+  ext->free_arg = options.free_arg;
   return 0;
 }
 
@@ -421,8 +394,8 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task->waiter.wake = wake;
   task->waiting = NULL;
   task->await_loc = loc;
-  task->frames = NULL;
-  task->extra = NULL;
+  task->cleanups = NULL;
+  task->ext = NULL;
   task->holds = NULL;
   task->fn = fn;
   task->arg = arg;
@@ -456,14 +429,8 @@ int fluv_task_get_interrupt(void) {
   fluv__task_t* self = fluv__task_require("fluv_task_get_interrupt()", NULL);
 
   /* A deadline may have passed while the task kept the thread to itself. */
-  fluv__check_deadlines(self);
+  fluv__interrupt_check_deadlines(self);
   return self->interrupt;
-}
-
-const char* fluv__task_name(const fluv__task_t* task) {
-  if (task->extra != NULL && task->extra->name[0] != '\0')
-    return task->extra->name;
-  return fluv__loc_name(task->base.loc);
 }
 
 const char* fluv_task_get_name(const fluv_future_t* task) {

@@ -11,6 +11,7 @@
  * to how long they take.
  */
 #include "core/process.h"
+#include "core/self.h"
 #include "core/spin.h"
 #include "core/task.h"
 

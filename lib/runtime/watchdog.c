@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/event.h"
+#include "core/self.h"
 #include "core/task.h"
 #include "runtime/monitor.h"
 
