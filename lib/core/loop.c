@@ -13,6 +13,9 @@
 #include "core/spin.h"
 #include "core/task.h"
 
+#if FLUV_ASAN
+# include <sanitizer/asan_interface.h>
+#endif
 #if FLUV_TSAN
 # include <sanitizer/tsan_interface.h>
 #endif
@@ -201,6 +204,11 @@ static void on_thread_end(void* arg) {
 
   if (fluv__loop != loop || loop->current == NULL)
     return;
+#if FLUV_ASAN
+  /* The frames that were left here without returning are poisoned yet. */
+  __asan_unpoison_memory_region((char*) __builtin_frame_address(0) - 65536,
+                                65536);
+#endif
   fluv__die(
       "pthread_exit() or pthread_cancel() inside task \"%s\", spawned at "
       "%s, last awaiting at %s: a task ends by returning",
