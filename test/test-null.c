@@ -204,8 +204,8 @@
   NONE(fluv_sleep_until_loc) \
   FUTURE(fluv_spawn_blocking_loc, (NULL, NULL, NULL, NULL)) \
   FUTURE(fluv_spawn_loc, (NULL, NULL, NULL, NULL)) \
-  FUTURE(fluv_spawn_on_loc, (NULL, NULL, NULL, NULL)) \
-  ERROR(fluv_spawn_remote_loc, (NULL, NULL, NULL, NULL, NULL)) \
+  FUTURE(fluv_spawn_on_loc, (NULL, NULL, NULL, NULL, NULL)) \
+  ERROR(fluv_spawn_remote_loc, (NULL, NULL, NULL, NULL, NULL, NULL)) \
   ABORTS(fluv_start, (NULL)) \
   ERROR(fluv_stream_get_buffers, (NULL, NULL, NULL)) \
   ABORTS(fluv_stream_get_bytes_read, (NULL)) \

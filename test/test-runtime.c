@@ -21,7 +21,7 @@
 #else
 # define SLOW (RUNNING_ON_VALGRIND != 0)
 #endif
-#define MANY     (SLOW ? 40000 : 10000000)
+#define MANY     (SLOW ? 40000 : 1000000)
 #define LEAD     100000 /* tasks on their way at a time, for their memory */
 #define RUNTIMES (SLOW ? 50 : 1000)
 
@@ -267,6 +267,82 @@ START_TEST(a_plain_thread_waits_for_a_task) {
 }
 END_TEST
 
+/* Options, of every way to spawn. */
+
+static void count_free(void* arg) {
+  (void) arg;
+  atomic_fetch_add(&count, 1000);
+}
+
+static fluv_task_options_t all_options(void) {
+  fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
+
+  options.name = "optional";
+  options.stack_size = 256 * 1024;
+  options.free_arg = count_free;
+  return options;
+}
+
+static int64_t check_name(void* arg) {
+  volatile char room[128 * 1024];
+
+  room[0] = room[sizeof(room) - 1] = 1;
+  ck_assert_str_eq(fluv_task_get_name(fluv_task_self()), "optional");
+  return bump_task(arg);
+}
+
+static void spawn_remotes_with(void* arg) {
+  fluv_task_options_t options = all_options();
+  fluv_remote_t* remote;
+  fluv_loop_t* loop = arg;
+
+  ck_assert_err(
+      fluv_spawn_remote_with(loop, check_name, NULL, &options, &remote),
+      0);
+  ck_assert_err(fluv_wait(remote, FLUV_FOREVER), 0);
+  ck_assert_err(fluv_spawn_remote_with(loop, check_name, NULL, &options, NULL),
+                0);
+}
+
+START_TEST(every_spawn_takes_options) {
+  fluv_task_options_t options = all_options();
+  fluv_loop_t* loop = other.loop;
+
+  ck_assert_err(
+      fluv_block_on(fluv_spawn_on_with(loop, check_name, NULL, &options)),
+      0);
+  test_on_thread(spawn_remotes_with, loop);
+  other_stop(&other);
+  ck_assert_int_eq(atomic_load(&count), 3);
+
+  /* Refused: whoever spawns need not know whose the argument is. */
+  ck_assert_err(
+      fluv_block_on(fluv_spawn_on_with(loop, check_name, NULL, &options)),
+      FLUV_ESTOPPED);
+  ck_assert_err(
+      fluv_block_on(fluv_spawn_on_with(NULL, check_name, NULL, &options)),
+      FLUV_EINVAL);
+  ck_assert_err(fluv_spawn_remote_with(loop, check_name, NULL, &options, NULL),
+                FLUV_ESTOPPED);
+  options.stack_size = 1;
+  ck_assert_err(fluv_spawn_remote_with(loop, check_name, NULL, &options, NULL),
+                FLUV_EINVAL);
+  ck_assert_int_eq(atomic_load(&count), 4003);
+  other_free(&other);
+  other_start(&other);
+}
+END_TEST
+
+/* As with fluv_spawn(): it owns its argument. */
+START_TEST(a_remote_task_that_is_cancelled_at_once_runs) {
+  fluv_future_t* f = fluv_spawn_on(other.loop, sleep_long, NULL);
+
+  fluv_cancel(f);
+  ck_assert_err(fluv_block_on(f), FLUV_ECANCELED);
+  ck_assert_int_eq(atomic_load(&count), 1);
+}
+END_TEST
+
 static const unsigned worker_counts[] = { 1, 2, 4, 8 };
 
 static fluv_runtime_t* runtime_of(unsigned workers) {
@@ -380,6 +456,25 @@ START_TEST(many_runtimes) {
 }
 END_TEST
 
+static atomic_bool hold;
+static atomic_bool holds;
+
+static int64_t hold_worker(void* arg) {
+  (void) arg;
+  atomic_store(&holds, true);
+  while (atomic_load(&hold))
+    sched_yield();
+  return 0;
+}
+
+static void wait_stopped(void* arg) {
+  ck_assert_err(fluv_wait(arg, FLUV_FOREVER), FLUV_ESTOPPED);
+}
+
+static void wait_cancelled(void* arg) {
+  ck_assert_err(fluv_wait(arg, FLUV_FOREVER), FLUV_ECANCELED);
+}
+
 typedef struct ends {
   fluv_sender_t* tx;
   fluv_receiver_t* rx;
@@ -399,6 +494,35 @@ static int64_t wait_for_ever(void* arg) {
     return fluv_await(fluv_sleep(100000));
   }
 }
+
+/* One worker, held by a task, so that what is queued behind it never runs. */
+START_TEST(what_never_ran_is_told_apart_from_what_was_cancelled) {
+  fluv_task_options_t options = all_options();
+  fluv_runtime_t* rt = runtime_of(1);
+  fluv_remote_t* begun;
+  fluv_remote_t* queued;
+  uv_sem_t sem;
+
+  uv_sem_init(&sem, 0);
+  ck_assert_err(fluv_runtime_spawn_remote(rt, sleep_long, &sem, &begun), 0);
+  uv_sem_wait(&sem);
+  atomic_store(&hold, true);
+  ck_assert_err(fluv_runtime_spawn_remote(rt, hold_worker, NULL, NULL), 0);
+  while (!atomic_load(&holds))
+    sched_yield();
+  ck_assert_err(
+      fluv_runtime_spawn_remote_with(rt, bump_task, NULL, &options, &queued),
+      0);
+  ck_assert_err(fluv_runtime_shutdown(rt, 0), FLUV_ETIMEDOUT);
+  ck_assert_int_eq(atomic_load(&count), 1000);
+  atomic_store(&hold, false);
+  fluv_runtime_free(rt);
+  ck_assert_int_eq(atomic_load(&count), 1001);
+  test_on_thread(wait_stopped, queued);
+  test_on_thread(wait_cancelled, begun);
+  uv_sem_destroy(&sem);
+}
+END_TEST
 
 /* Tasks that wait for all kinds of things end with a shutdown. */
 START_TEST(shutdown_ends_what_waits) {
@@ -475,13 +599,16 @@ static Suite* runtime_suite(void) {
       a_task_runs_there_and_its_result_comes_home,
       a_remote_task_is_cancelled_and_dropped,
       a_loop_that_ends_tells_who_waits,
-      a_plain_thread_waits_for_a_task);
+      a_plain_thread_waits_for_a_task,
+      every_spawn_takes_options,
+      a_remote_task_that_is_cancelled_at_once_runs);
   tc = test_case(s, "runtime", setup, teardown);
   tcase_add_loop_test(tc, tasks_for_any_worker_run_once, 0, 4);
   tcase_add_loop_test(tc, workers_steal_from_each_other, 0, 4);
   tcase_add_loop_test(tc, stolen_tasks_are_cancelled, 0, 4);
   ADD(tc,
       many_runtimes,
+      what_never_ran_is_told_apart_from_what_was_cancelled,
       shutdown_ends_what_waits,
       options_are_checked,
       a_child_is_refused);

@@ -460,7 +460,7 @@ static bool spawn_and_wait(bool on_loop) {
   if (result == 7)
     atomic_fetch_add(&promised, 1);
   else
-    ck_assert_err(result, FLUV_ECANCELED);
+    ck_assert_err(result, FLUV_ESTOPPED);
   return true;
 }
 

@@ -61,12 +61,14 @@ int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg);
  *              thread has it, or a reference does.
  * @param fn    The task.
  * @param arg   User pointer for `fn`, used on that loop's thread.
+ * @param options  As of fluv_spawn_with(); copied. NULL: defaults.
  * @param loc   Place of the call; fluv_spawn_on() fills it in.
  *
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
  *          The task is under way whether it is awaited or not; fluv_detach()
  *          leaves it to itself.
- * @errors  FLUV_ESTOPPED  the loop is closed.
+ * @errors  FLUV_ESTOPPED  the loop is closed: it never ran, and options.free_arg
+ *            has been called, as for every error but the task's own.
  *          FLUV_ECANCELED  it was closed before the task returned.
  *          FLUV_EPERM  this process was forked from the loop's.
  *          FLUV_ENOLOOP  this thread has no loop: use fluv_spawn_remote().
@@ -78,9 +80,12 @@ FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
                                  fluv_task_fn fn,
                                  void* arg,
+                                 const fluv_task_options_t* options,
                                  const fluv_loc_t* loc);
 #define fluv_spawn_on(loop, fn, arg)                                           \
- fluv_spawn_on_loc((loop), (fn), (arg), FLUV_LOC_NAMED(#fn))
+ fluv_spawn_on_loc((loop), (fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
+#define fluv_spawn_on_with(loop, fn, arg, options)                             \
+ fluv_spawn_on_loc((loop), (fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 
 /**
  * Run a task on another loop, from any thread.
@@ -89,6 +94,7 @@ fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
  *                    own thread has it, or a reference does.
  * @param fn          The task.
  * @param arg         User pointer for `fn`, used on that loop's thread.
+ * @param options     As of fluv_spawn_with(); copied. NULL: defaults.
  * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted; an error
  *                    of the task goes to that loop's hook for unhandled
  *                    errors.
@@ -104,10 +110,18 @@ FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_spawn_remote_loc(fluv_loop_t* loop,
                           fluv_task_fn fn,
                           void* arg,
+                          const fluv_task_options_t* options,
                           fluv_remote_t** out_remote,
                           const fluv_loc_t* loc);
 #define fluv_spawn_remote(loop, fn, arg, out_remote)                           \
- fluv_spawn_remote_loc((loop), (fn), (arg), (out_remote), FLUV_LOC_NAMED(#fn))
+ fluv_spawn_remote_with((loop), fn, (arg), NULL, (out_remote))
+#define fluv_spawn_remote_with(loop, fn, arg, options, out_remote)             \
+ fluv_spawn_remote_loc((loop),                                                 \
+                       (fn),                                                   \
+                       (arg),                                                  \
+                       (options),                                              \
+                       (out_remote),                                           \
+                       FLUV_LOC_NAMED(#fn))
 
 /**
  * Block this thread until a task on another loop has returned.

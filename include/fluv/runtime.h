@@ -136,27 +136,34 @@ fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* runtime, unsigned worker);
  *                 of this process, which is then made.
  * @param fn       The task.
  * @param arg      User pointer for `fn`, used on that worker's thread.
+ * @param options  As of fluv_spawn_with(); copied. NULL: defaults.
  * @param loc      Place of the call; fluv_runtime_spawn() fills it in.
  *
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
- * @errors  FLUV_ESTOPPED  the runtime is shut down.
- *          FLUV_ECANCELED  it was shut down before the task ran.
+ * @errors  FLUV_ESTOPPED  the runtime is shut down, or was before the task ran:
+ *            it never did, and options.free_arg has been called, as for every
+ *            error but the task's own.
  *          FLUV_ENOLOOP  this thread has no loop; FLUV_EINVAL  `fn` is NULL.
  *          As fluv_runtime_start().
  * @cancel  Cancels the task; ends when it has returned. One that was not
- *          started does not run.
+ *          started runs all the same, cancelled: it owns its argument.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
                                       fluv_task_fn fn,
                                       void* arg,
+                                      const fluv_task_options_t* options,
                                       const fluv_loc_t* loc);
 #define fluv_runtime_spawn(runtime, fn, arg)                                   \
- fluv_runtime_spawn_loc((runtime), (fn), (arg), FLUV_LOC_NAMED(#fn))
+ fluv_runtime_spawn_loc((runtime), (fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
+#define fluv_runtime_spawn_with(runtime, fn, arg, options)                     \
+ fluv_runtime_spawn_loc((runtime), (fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 /* On this loop's runtime, or the process's. */
 #define fluv_spawn_any(fn, arg)                                                \
- fluv_runtime_spawn_loc(NULL, (fn), (arg), FLUV_LOC_NAMED(#fn))
+ fluv_runtime_spawn_loc(NULL, (fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
+#define fluv_spawn_any_with(fn, arg, options)                                  \
+ fluv_runtime_spawn_loc(NULL, (fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 
 /**
  * The same from any thread.
@@ -165,6 +172,7 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
  *                    one of this process, which is then made.
  * @param fn          The task.
  * @param arg         User pointer for `fn`.
+ * @param options     As of fluv_spawn_with(); copied. NULL: defaults.
  * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted.
  * @param loc         Place of the call; fluv_runtime_spawn_remote() fills it
  *                    in.
@@ -177,12 +185,16 @@ FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_runtime_spawn_remote_loc(fluv_runtime_t* runtime,
                                   fluv_task_fn fn,
                                   void* arg,
+                                  const fluv_task_options_t* options,
                                   fluv_remote_t** out_remote,
                                   const fluv_loc_t* loc);
 #define fluv_runtime_spawn_remote(runtime, fn, arg, out_remote)                \
+ fluv_runtime_spawn_remote_with((runtime), fn, (arg), NULL, (out_remote))
+#define fluv_runtime_spawn_remote_with(runtime, fn, arg, options, out_remote)  \
  fluv_runtime_spawn_remote_loc((runtime),                                      \
                                (fn),                                           \
                                (arg),                                          \
+                               (options),                                      \
                                (out_remote),                                   \
                                FLUV_LOC_NAMED(#fn))
 

@@ -2,8 +2,10 @@
 /* Handing work to another thread's loop. */
 #include "runtime/handoff.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "core/options.h"
 #include "core/promise.h"
 
 /* A plain function on its way. */
@@ -68,6 +70,7 @@ static void handoff_unref(fluv__handoff_t* h) {
     fluv_promise_free(h->promise);
   else
     fluv__event_destroy(&h->ended);
+  fluv__free(h->options);
   if (h->object.kind == FLUV__KIND_NONE)
     fluv__free(h);
   else
@@ -76,6 +79,7 @@ static void handoff_unref(fluv__handoff_t* h) {
 
 /* Of one that nobody is told of, no more is there than up to `promise`. */
 static void free_untold(fluv__handoff_t* h) {
+  fluv__free(h->options);
   fluv__free(h);
 }
 
@@ -88,7 +92,16 @@ static void tell(fluv__handoff_t* h, int64_t result) {
   handoff_unref(h);
 }
 
+void fluv__handoff_unused(const fluv_task_options_t* options, void* arg) {
+  fluv_task_options_t read;
+
+  if (fluv__options_read(&read, options, &fluv__task_options_sizes) == 0 &&
+      read.free_arg != NULL)
+    read.free_arg(arg);
+}
+
 void fluv__handoff_refuse(fluv__handoff_t* h, int err) {
+  fluv__handoff_unused(h->options, h->arg);
   tell(h, err);
 }
 
@@ -134,27 +147,26 @@ static void run_told(fluv__handoff_t* h, fluv_loop_t* loop) {
     fluv__loop_ref(loop);
     atomic_store(&h->loop, loop);
   }
-  /* One that is cancelled before it begins does not begin. */
-  if (atomic_load(&h->cancelled)) {
-    tell(h, FLUV_ECANCELED);
-    return;
-  }
   op = (handed_op_t*) fluv__future_new(&handed_ops, sizeof(*op), h->loc);
   if (op == NULL) {
-    tell(h, FLUV_ENOMEM);
+    fluv__handoff_refuse(h, FLUV_ENOMEM);
     return;
   }
-  task = fluv_spawn_loc(h->fn, h->arg, NULL, h->loc);
+  task = fluv_spawn_loc(h->fn, h->arg, h->options, h->loc);
   fluv__take(task, loop, h->loc);
   op->h = h;
   op->waiter.wake = handed_wake;
   op->base.state = FLUV__PENDING;
   op->base.flags |= FLUV__TAKEN | FLUV__DETACHED | FLUV__NEEDS_RELEASE;
   h->task = task;
-  if (task->state == FLUV__DONE)
+  if (task->state == FLUV__DONE) {
     handed_wake(&op->waiter, task);
-  else
-    task->waiter = &op->waiter;
+    return;
+  }
+  task->waiter = &op->waiter;
+  /* As every task it begins all the same: it owns its argument. */
+  if (atomic_load(&h->cancelled))
+    fluv__cancel(task);
 }
 
 void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop) {
@@ -166,8 +178,8 @@ void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop) {
     run_told(h, loop);
     return;
   }
+  fluv_detach_loc(fluv_spawn_loc(fn, arg, h->options, loc), loc);
   free_untold(h);
-  fluv_detach_loc(fluv_spawn_loc(fn, arg, NULL, loc), loc);
 }
 
 static void on_arrival(fluv__inbox_node_t* node) {
@@ -212,14 +224,59 @@ static void handoff_cancel(fluv__handoff_t* h) {
     handoff_unref(h);
 }
 
+enum {
+  NAME_SIZE = 32 /* a task's name, which is cut at 31 bytes */
+};
+
+/* Options, and what they point to. */
+typedef struct kept_options {
+  fluv_task_options_t options;
+  char name[NAME_SIZE];
+} kept_options_t;
+
+/* Keep a copy. 0 or an error. */
+static int keep_options(fluv__handoff_t* h, const fluv_task_options_t* given) {
+  kept_options_t* kept;
+  int err;
+
+  h->options = NULL;
+  if (given == NULL)
+    return 0;
+  kept = fluv__malloc(sizeof(*kept));
+  if (kept == NULL)
+    return FLUV_ENOMEM;
+  err = fluv__options_read(&kept->options, given, &fluv__task_options_sizes);
+  if (err == 0 && kept->options.stack_size != 0 &&
+      fluv__stack_bits(kept->options.stack_size) == 0)
+    err = FLUV_EINVAL;
+  if (err != 0) {
+    fluv__free(kept);
+    return err;
+  }
+  if (kept->options.name != NULL) {
+    snprintf(kept->name, sizeof(kept->name), "%s", kept->options.name);
+    kept->options.name = kept->name;
+  }
+  kept->options.size = sizeof(kept->options);
+  h->options = &kept->options;
+  return 0;
+}
+
+/* *out_err: why there is none. */
 static fluv__handoff_t* handoff_new(size_t size,
                                     fluv_task_fn fn,
                                     void* arg,
-                                    const fluv_loc_t* loc) {
+                                    const fluv_task_options_t* options,
+                                    const fluv_loc_t* loc,
+                                    int* out_err) {
   fluv__handoff_t* h = fluv__malloc(size);
 
-  if (fluv__unlikely(h == NULL))
+  *out_err = h == NULL ? FLUV_ENOMEM : keep_options(h, options);
+  if (fluv__unlikely(*out_err != 0)) {
+    fluv__free(h);
+    fluv__handoff_unused(options, arg);
     return NULL;
+  }
   h->fn = fn;
   h->arg = arg;
   h->loc = loc;
@@ -230,8 +287,10 @@ static fluv__handoff_t* handoff_new(size_t size,
 static fluv__handoff_t* told_new(size_t size,
                                  fluv_task_fn fn,
                                  void* arg,
-                                 const fluv_loc_t* loc) {
-  fluv__handoff_t* h = handoff_new(size, fn, arg, loc);
+                                 const fluv_task_options_t* options,
+                                 const fluv_loc_t* loc,
+                                 int* out_err) {
+  fluv__handoff_t* h = handoff_new(size, fn, arg, options, loc, out_err);
 
   if (h == NULL)
     return NULL;
@@ -246,8 +305,15 @@ static fluv__handoff_t* told_new(size_t size,
 
 fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
                                           void* arg,
-                                          const fluv_loc_t* loc) {
-  return handoff_new(offsetof(fluv__handoff_t, promise), fn, arg, loc);
+                                          const fluv_task_options_t* options,
+                                          const fluv_loc_t* loc,
+                                          int* out_err) {
+  return handoff_new(offsetof(fluv__handoff_t, promise),
+                     fn,
+                     arg,
+                     options,
+                     loc,
+                     out_err);
 }
 
 static void done_for_thread(fluv__handoff_t* h, int64_t result) {
@@ -257,8 +323,10 @@ static void done_for_thread(fluv__handoff_t* h, int64_t result) {
 
 fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
                                           void* arg,
-                                          const fluv_loc_t* loc) {
-  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, loc);
+                                          const fluv_task_options_t* options,
+                                          const fluv_loc_t* loc,
+                                          int* out_err) {
+  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, options, loc, out_err);
 
   if (h == NULL)
     return NULL;
@@ -273,7 +341,8 @@ fluv__handoff_t* fluv__handoff_for_hook(size_t size,
                                         void (*done)(fluv__handoff_t* h,
                                                      int64_t result),
                                         const fluv_loc_t* loc) {
-  fluv__handoff_t* h = told_new(size, fn, NULL, loc);
+  int err;
+  fluv__handoff_t* h = told_new(size, fn, NULL, NULL, loc, &err);
 
   if (h == NULL)
     return NULL;
@@ -302,40 +371,44 @@ static void on_future_gone(void* arg) {
 
 fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
                                           void* arg,
+                                          const fluv_task_options_t* options,
                                           const fluv_loc_t* loc,
                                           fluv_future_t** out_future) {
-  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, loc);
   int err;
+  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, options, loc, &err);
 
-  if (h == NULL) {
-    *out_future = fluv__future_enomem();
-    return NULL;
-  }
-  h->done = done_for_future;
-  err = fluv_promise_new_loc(&h->promise, out_future, loc);
-  if (err != 0) {
+  if (h != NULL) {
+    h->done = done_for_future;
+    err = fluv_promise_new_loc(&h->promise, out_future, loc);
+    if (err == 0) {
+      fluv__promise_set_hooks(h->promise, on_future_cancel, on_future_gone, h);
+      return h;
+    }
+    fluv__handoff_unused(options, arg);
+    fluv__free(h->options);
     fluv__free(h);
-    *out_future = err == FLUV_ENOMEM ? fluv__future_enomem()
-                                     : fluv__future_fail(err, loc);
-    return NULL;
   }
-  fluv__promise_set_hooks(h->promise, on_future_cancel, on_future_gone, h);
-  return h;
+  *out_future =
+      err == FLUV_ENOMEM ? fluv__future_enomem() : fluv__future_fail(err, loc);
+  return NULL;
 }
 
 fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
                                  fluv_task_fn fn,
                                  void* arg,
+                                 const fluv_task_options_t* options,
                                  const fluv_loc_t* loc) {
   fluv_future_t* f;
   fluv__handoff_t* h;
   int err;
 
-  if (loop == NULL || fn == NULL)
+  if (loop == NULL || fn == NULL) {
+    fluv__handoff_unused(options, arg);
     return fluv__future_fail(FLUV_EINVAL, loc);
+  }
   if (loop == fluv__loop)
-    return fluv_spawn_loc(fn, arg, NULL, loc);
-  h = fluv__handoff_for_future(fn, arg, loc, &f);
+    return fluv_spawn_loc(fn, arg, options, loc);
+  h = fluv__handoff_for_future(fn, arg, options, loc, &f);
   if (h == NULL)
     return f;
   err = fluv__handoff_send(h, loop);
@@ -347,17 +420,21 @@ fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
 int fluv_spawn_remote_loc(fluv_loop_t* loop,
                           fluv_task_fn fn,
                           void* arg,
+                          const fluv_task_options_t* options,
                           fluv_remote_t** out_remote,
                           const fluv_loc_t* loc) {
   fluv__handoff_t* h;
   int err;
 
-  if (loop == NULL || fn == NULL)
+  if (loop == NULL || fn == NULL) {
+    fluv__handoff_unused(options, arg);
     return FLUV_EINVAL;
-  h = out_remote != NULL ? fluv__handoff_for_thread(fn, arg, loc)
-                         : fluv__handoff_for_nobody(fn, arg, loc);
+  }
+  h = out_remote != NULL
+          ? fluv__handoff_for_thread(fn, arg, options, loc, &err)
+          : fluv__handoff_for_nobody(fn, arg, options, loc, &err);
   if (h == NULL)
-    return FLUV_ENOMEM;
+    return err;
   err = fluv__handoff_send(h, loop);
   if (err != 0) {
     fluv__handoff_refuse(h, err);

@@ -27,7 +27,8 @@ struct fluv__handoff {
   fluv_task_fn fn;
   void* arg;
   const fluv_loc_t* loc;
-  fluv_future_t* task; /* the loop's; NULL before and after */
+  fluv_task_options_t* options; /* a copy, with what it points to; NULL: none */
+  fluv_future_t* task;          /* the loop's; NULL before and after */
   /* NULL: nobody is told, and there is nothing below. */
   void (*done)(fluv__handoff_t* h, int64_t result);
   fluv_promise_t* promise;
@@ -40,17 +41,23 @@ struct fluv__handoff {
 };
 
 /* Make one whose end is told to a future of this loop (*out_future is that, or
- * the failure), to a plain thread, or to nobody. */
+ * the failure), to a plain thread, or to nobody. NULL: out of memory, or the
+ * options make no sense, and `arg` has been given back. */
 fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
                                           void* arg,
+                                          const fluv_task_options_t* options,
                                           const fluv_loc_t* loc,
                                           fluv_future_t** out_future);
 fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
                                           void* arg,
-                                          const fluv_loc_t* loc);
+                                          const fluv_task_options_t* options,
+                                          const fluv_loc_t* loc,
+                                          int* out_err);
 fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
                                           void* arg,
-                                          const fluv_loc_t* loc);
+                                          const fluv_task_options_t* options,
+                                          const fluv_loc_t* loc,
+                                          int* out_err);
 
 /* Make one whose end is told to `done`, on whatever thread it ends, and that is
  * then freed. `size` bytes, of which it is the first part; the rest is zero. */
@@ -66,7 +73,11 @@ int fluv__handoff_send(fluv__handoff_t* h, fluv_loop_t* loop);
 /* On the thread of the loop that is to run it. */
 void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop);
 
-/* It will not run: tell so, and drop the reference of the way. */
+/* Options and argument of a task that will never run: give it back. */
+void fluv__handoff_unused(const fluv_task_options_t* options, void* arg);
+
+/* It will not run: give back its argument, tell so, and drop the reference of
+ * the way. */
 void fluv__handoff_refuse(fluv__handoff_t* h, int err);
 
 #endif /* FLUV_RUNTIME_HANDOFF_H */

@@ -109,7 +109,7 @@ void fluv__refuse_all(fluv__list_t* queued) {
         fluv__container_of(queued->next, fluv__handoff_t, link);
 
     fluv__list_remove(&h->link);
-    fluv__handoff_refuse(h, FLUV_ECANCELED);
+    fluv__handoff_refuse(h, FLUV_ESTOPPED);
   }
 }
 

@@ -343,22 +343,26 @@ static int find_member(fluv_runtime_t* rt, fluv__member_t** out_member) {
 fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* rt,
                                       fluv_task_fn fn,
                                       void* arg,
+                                      const fluv_task_options_t* options,
                                       const fluv_loc_t* loc) {
   fluv__member_t* m;
   fluv__handoff_t* h;
   fluv_future_t* f;
-  int err;
+  int err = 0;
 
   if (fn == NULL)
-    return fluv__future_fail(FLUV_EINVAL, loc);
-  if (fluv__loop == NULL)
-    return fluv__future_fail(FLUV_ENOLOOP, loc);
+    err = FLUV_EINVAL;
+  else if (fluv__loop == NULL)
+    err = FLUV_ENOLOOP;
   if (rt != NULL)
     fluv__check(rt, RUNTIME);
-  err = find_member(rt, &m);
-  if (err != 0)
+  if (err == 0)
+    err = find_member(rt, &m);
+  if (err != 0) {
+    fluv__handoff_unused(options, arg);
     return fluv__future_fail(err, loc);
-  h = fluv__handoff_for_future(fn, arg, loc, &f);
+  }
+  h = fluv__handoff_for_future(fn, arg, options, loc, &f);
   if (h == NULL)
     return f;
   err = fluv__member_push(m, h);
@@ -370,23 +374,25 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* rt,
 int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
                                   fluv_task_fn fn,
                                   void* arg,
+                                  const fluv_task_options_t* options,
                                   fluv_remote_t** out_remote,
                                   const fluv_loc_t* loc) {
   fluv__member_t* m;
   fluv__handoff_t* h;
   int err;
 
-  if (fn == NULL)
-    return FLUV_EINVAL;
   if (rt != NULL)
     fluv__check(rt, RUNTIME);
-  err = find_member(rt, &m);
-  if (err != 0)
+  err = fn == NULL ? FLUV_EINVAL : find_member(rt, &m);
+  if (err != 0) {
+    fluv__handoff_unused(options, arg);
     return err;
-  h = out_remote != NULL ? fluv__handoff_for_thread(fn, arg, loc)
-                         : fluv__handoff_for_nobody(fn, arg, loc);
+  }
+  h = out_remote != NULL
+          ? fluv__handoff_for_thread(fn, arg, options, loc, &err)
+          : fluv__handoff_for_nobody(fn, arg, options, loc, &err);
   if (h == NULL)
-    return FLUV_ENOMEM;
+    return err;
   err = fluv__member_push(m, h);
   if (err != 0) {
     fluv__handoff_refuse(h, err);

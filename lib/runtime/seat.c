@@ -55,7 +55,7 @@ static void hand_on(fluv_runtime_t* rt, fluv__list_t* queued) {
       if (fluv__member_push(&rt->member[i], h) == 0)
         break;
     if (i == seats)
-      fluv__handoff_refuse(h, FLUV_ECANCELED);
+      fluv__handoff_refuse(h, FLUV_ESTOPPED);
   }
 }
 
