@@ -316,6 +316,18 @@ void io_drain(int fd, void* bytes, size_t len) {
   }
 }
 
+void io_drain_eof(int fd) {
+  char byte;
+  ssize_t n;
+
+  while ((n = recv(fd, &byte, 1, MSG_DONTWAIT)) == -1 && errno == EAGAIN)
+    io_turns(1);
+  ck_assert_msg(n == 0,
+                "no end of the stream: %zd, %s",
+                n,
+                n == -1 ? strerror(errno) : "a byte");
+}
+
 /* Turns of the loop: an idle handle keeps it from waiting, a check handle
  * counts its polls. Both are gone some turns later. */
 

@@ -48,6 +48,8 @@ void io_close_with_reset(int fd);
 int io_unread(int fd);
 /* Takes `len` bytes while the loop turns; call it in a task. */
 void io_drain(int fd, void* bytes, size_t len);
+/* Waits for the end of the stream while the loop turns. */
+void io_drain_eof(int fd);
 
 /* The descriptor behind a stream or a listener. */
 int io_fd_of_stream(const fluv_stream_t* stream);

@@ -3,10 +3,12 @@
  * that end them. */
 #include "fluv-test-io.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -170,6 +172,141 @@ TEST_TASK(close_that_is_dropped_or_cancelled_goes_on) {
   while (atomic_load(&ended) == 1)
     fluv_yield();
   close(fd);
+  return 0;
+}
+
+/* The server is closed when all of these have connected and asked, and before
+ * it has seen any of them. */
+enum {
+  MANY = 64
+};
+
+static void ask_all(const fluv_server_t* server, int* fds) {
+  int i;
+
+  for (i = 0; i < MANY; i++) {
+    fds[i] = connect_to(server);
+    io_send(fds[i], "?", 1);
+    shutdown(fds[i], SHUT_WR);
+  }
+}
+
+static void expect_answers(const int* fds) {
+  char byte = 0;
+  int i;
+
+  for (i = 0; i < MANY; i++) {
+    io_recv(fds[i], &byte, 1);
+    ck_assert_int_eq(byte, '?');
+    io_recv_eof(fds[i]);
+    close(fds[i]);
+  }
+}
+
+TEST_TASK(close_with_grace_serves_the_backlog) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  int fds[MANY];
+
+  ask_all(server, fds);
+  ck_assert_err(fluv_await(fluv_server_close(server, 30000)), 0);
+  ck_assert_int_eq(atomic_load(&ended), MANY);
+  expect_answers(fds);
+  return 0;
+}
+
+TEST_TASK(close_with_grace_waits_for_descriptors) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  struct rlimit limit;
+  struct rlimit less;
+  int fds[MANY];
+
+  ask_all(server, fds);
+  ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  less = limit;
+  less.rlim_cur = (rlim_t) fds[MANY - 1] + 4;
+  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &less), 0);
+  ck_assert_err(fluv_await(fluv_server_close(server, 30000)), 0);
+  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  expect_answers(fds);
+  return 0;
+}
+
+/* Kept alive: each has been served once, and has asked again. */
+static int64_t ask_first(fluv_stream_t* peer, void* arg) {
+  fluv_token_t* token = fluv_server_get_token(*(fluv_server_t**) arg);
+  char buf[8];
+  int64_t n;
+
+  do {
+    n = fluv_await(
+        fluv_run_until_cancelled(token, fluv_read(peer, buf, sizeof(buf))));
+    if (n == FLUV_ECANCELED)
+      n = fluv_try_read(peer, buf, sizeof(buf));
+    if (n > 0)
+      n = fluv_await(fluv_write_all(peer, buf, (size_t) n));
+  } while (n > 0);
+  return n;
+}
+
+TEST_TASK(close_with_grace_answers_what_has_arrived) {
+  fluv_server_t* server;
+  int fds[MANY];
+  char byte = 0;
+  int i;
+
+  ck_assert_err(
+      fluv_tcp_serve("127.0.0.1:0", ask_first, &server, NULL, &server),
+      0);
+  for (i = 0; i < MANY; i++) {
+    fds[i] = connect_to(server);
+    io_send(fds[i], "1", 1);
+  }
+  for (i = 0; i < MANY; i++)
+    io_drain(fds[i], &byte, 1);
+  for (i = 0; i < MANY; i++) {
+    io_send(fds[i], "?", 1);
+    shutdown(fds[i], SHUT_WR);
+  }
+  ck_assert_err(fluv_await(fluv_server_close(server, 30000)), 0);
+  expect_answers(fds);
+  return 0;
+}
+
+TEST_TASK(close_without_grace_resets_the_backlog) {
+  fluv_server_t* server = serve(echo, NULL, NULL, false);
+  int fd = connect_to(server);
+  char byte;
+
+  ck_assert_err(fluv_await(fluv_server_close(server, 0)), 0);
+  ck_assert_int_eq(recv(fd, &byte, 1, 0), -1);
+  ck_assert_int_eq(errno, ECONNRESET);
+  close(fd);
+  return 0;
+}
+
+/* Answers without having read all that was asked. */
+static int64_t answer_early(fluv_stream_t* peer, void* arg) {
+  static char answer[100000];
+  char byte;
+  int64_t n = fluv_await(fluv_read(peer, &byte, 1));
+
+  (void) arg;
+  if (n > 0)
+    n = fluv_await(fluv_write_all(peer, answer, sizeof(answer)));
+  return n;
+}
+
+TEST_TASK(answer_arrives_although_input_is_unread) {
+  fluv_server_t* server = serve(answer_early, NULL, NULL, false);
+  static char bytes[100000];
+  int fd = connect_to(server);
+
+  io_send(fd, bytes, sizeof(bytes));
+  io_drain(fd, bytes, sizeof(bytes));
+  io_drain_eof(fd);
+  close(fd);
+  wait_for_count(server, 0);
+  ck_assert_err(fluv_await(fluv_server_close(server, FLUV_FOREVER)), 0);
   return 0;
 }
 
@@ -401,6 +538,66 @@ static void* knock_on(void* arg) {
     knock(arg);
   return NULL;
 }
+
+/* Clients that ask once on each connection, until they are refused: whoever has
+ * connected is answered. */
+static void* ask_until_refused(void* arg) {
+  const struct timeval patience = { 60, 0 };
+  char byte;
+
+  for (;;) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_eq(
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+        0);
+    if (connect(fd, arg, sizeof(struct sockaddr_in)) != 0) {
+      close(fd);
+      return NULL;
+    }
+    byte = 0;
+    io_send(fd, "?", 1);
+    io_recv(fd, &byte, 1);
+    ck_assert_int_eq(byte, '?');
+    close(fd);
+  }
+}
+
+static int64_t answer_once(fluv_stream_t* peer, void* arg) {
+  char byte;
+  int64_t n = fluv_await(fluv_read(peer, &byte, 1));
+
+  (void) arg;
+  if (n > 0)
+    n = fluv_await(fluv_write_all(peer, &byte, 1));
+  atomic_fetch_add(&ended, 1);
+  return n;
+}
+
+START_TEST(close_with_grace_loses_nobody_under_load) {
+  enum {
+    ASKING = 16
+  };
+  fluv_runtime_t* rt = make_runtime(_i);
+  fluv_server_t* server = serve(answer_once, NULL, rt, ways[_i].hand_over);
+  struct sockaddr_in to = { .sin_family = AF_INET };
+  pthread_t threads[ASKING];
+  char address[IO_ADDRESS];
+  int i;
+
+  ck_assert_err(fluv_server_get_address(server, address, sizeof(address)), 0);
+  to.sin_port = htons((uint16_t) atoi(strrchr(address, ':') + 1));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (i = 0; i < ASKING; i++)
+    pthread_create(&threads[i], NULL, ask_until_refused, &to);
+  while (atomic_load(&ended) < 50 * ASKING)
+    continue;
+  ck_assert_err(test_run(close_task, server), 0);
+  for (i = 0; i < ASKING; i++)
+    pthread_join(threads[i], NULL);
+  fluv_runtime_free(rt);
+}
+END_TEST
 
 static int64_t hang_up(fluv_stream_t* peer, void* arg) {
   (void) peer;
@@ -837,6 +1034,11 @@ static Suite* server_suite(void) {
       grace_is_given_and_used_up,
       close_without_limit_waits_for_the_last,
       close_that_is_dropped_or_cancelled_goes_on,
+      close_with_grace_serves_the_backlog,
+      close_with_grace_waits_for_descriptors,
+      close_with_grace_answers_what_has_arrived,
+      close_without_grace_resets_the_backlog,
+      answer_arrives_although_input_is_unread,
       connection_may_close_its_stream,
       connections_can_be_told_of_the_end,
       mistakes_are_errors);
@@ -846,6 +1048,7 @@ static Suite* server_suite(void) {
   tcase_add_loop_test(tc, runtime_may_end_before_the_server, 0, all);
   tcase_add_loop_test(tc, nobody_who_connects_early_is_reset, 0, all);
   tcase_add_loop_test(tc, close_races_with_connections, 0, all);
+  tcase_add_loop_test(tc, close_with_grace_loses_nobody_under_load, 0, all);
   tcase_add_loop_test(tc, close_ends_while_clients_keep_coming, 0, all);
   ADD(tc,
       handed_over_connections_are_spread_evenly,

@@ -22,7 +22,8 @@ typedef struct fluv_server fluv_server_t;
 
 /** What is done with a connection: the body of a task on the loop that the
  *  connection is served by. `peer` is closed when the function returns, unless
- *  it has closed it itself. Nobody looks at what it returns. */
+ *  it has closed it itself: as by fluv_close_linger(), so that the last answer
+ *  arrives, but for no longer than a second. The result is ignored. */
 typedef int64_t (*fluv_connection_fn)(fluv_stream_t* peer, void* arg);
 
 /** How a server works. Zero means the default in every field. */
@@ -49,7 +50,8 @@ typedef struct fluv_server_options {
  * Listen, and serve each connection in a task of its own.
  *
  * When this returns the port is open; connections are accepted as soon as the
- * loops turn. A worker that can accept no more is reported on stderr, and by
+ * loops turn. When it fails, `fn` is not called and nothing of the caller's is
+ * used any more. A worker that can accept no more is reported on stderr, and by
  * fluv_server_close().
  *
  * @param address     "HOST:PORT" in numbers; port 0 takes a free one.
@@ -127,6 +129,12 @@ fluv_token_t* fluv_server_get_token(const fluv_server_t* server);
 /**
  * Stop listening, and wait for the connections to end: by themselves for a
  * while, then by having their tasks cancelled.
+ *
+ * While grace is left, connections that wait to be accepted are accepted and
+ * served too, for they may carry a request. New ones are ignored meanwhile, on
+ * Linux, so that none is let in and then reset. A connection's function that
+ * ends early because of fluv_server_get_token() should look first whether bytes
+ * are there (fluv_try_read()). Without grace what waits is reset.
  *
  * @param server    The server. Taken over at once. NULL gives a future that is
  *                  done.

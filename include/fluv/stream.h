@@ -167,7 +167,11 @@ fluv_future_t* fluv_shutdown_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
 /**
  * Close a stream. What waits on it ends with FLUV_ECANCELED at once.
  *
- * What write futures have reported as written is still delivered.
+ * What write futures have reported as written is still sent, but it may not
+ * reach the peer's program: if there is input that was not read, or more of it
+ * arrives, the kernel sends a reset, and the peer's kernel discards what its
+ * program has not read yet. To be sure, read to the end of the stream first,
+ * or use fluv_close_linger().
  *
  * @param stream  The stream. Taken over at once. NULL gives a future that is
  *                done.
@@ -182,6 +186,37 @@ fluv_future_t* fluv_shutdown_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc);
 #define fluv_close(stream) fluv_close_loc((stream), FLUV_LOC)
+
+/**
+ * Close a stream so that the peer gets all that was written: a lingering close.
+ *
+ * Sends what is written and the end of our direction, then reads and discards
+ * what the peer still sends until it ends too, for a limited time and at most
+ * 4 MiB, and closes then. Without this, input that nobody has read makes the
+ * kernel send a reset, which may destroy the last answer on its way: see
+ * fluv_close(). A stream whose end has been read is closed at once.
+ *
+ * What waits on the stream ends with FLUV_ECANCELED at once. Until the close
+ * the loop is kept alive; fluv_loop_close() does not wait for it.
+ *
+ * @param stream    The stream. Taken over at once. NULL gives a future that is
+ *                  done.
+ * @param limit_ms  Milliseconds after which it is closed in any case; 0: as
+ *                  fluv_close().
+ * @param loc       Place of the call; fluv_close_linger() fills it in.
+ *
+ * @return  Future, never NULL, under way at once: detach it to forget it.
+ *          Its value is 0, once the stream is closed.
+ * @errors  FLUV_ENOMEM  nobody can wait for it; the close happens.
+ * @cancel  Closes at once; so does dropping it.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
+fluv_future_t* fluv_close_linger_loc(fluv_stream_t* stream,
+                                     uint64_t limit_ms,
+                                     const fluv_loc_t* loc);
+#define fluv_close_linger(stream, limit_ms)                                    \
+ fluv_close_linger_loc((stream), (limit_ms), FLUV_LOC)
 
 /**
  * Close a TCP stream by a reset; the peer gets ECONNRESET. Else as

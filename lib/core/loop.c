@@ -437,6 +437,18 @@ static int give_up(fluv_loop_t* loop) {
   return 0;
 }
 
+static void end_lingering(fluv_loop_t* loop) {
+  fluv__list_t* it = loop->handles.next;
+
+  while (it != &loop->handles) {
+    fluv__handle_t* handle = fluv__container_of(it, fluv__handle_t, link);
+
+    it = it->next;
+    if (handle->lingers)
+      handle->abandon(handle);
+  }
+}
+
 int fluv_loop_close(void) {
   fluv_loop_t* loop = fluv__loop;
 
@@ -451,6 +463,7 @@ int fluv_loop_close(void) {
   loop->winding_down = true;
   fluv__loop_cancel_tasks(loop);
   drain_rounds(loop);
+  end_lingering(loop);
   if (fluv__report_alive(loop, "the loop cannot be closed because of") != 0) {
     loop->winding_down = false;
     return FLUV_EBUSY;

@@ -32,6 +32,7 @@ typedef struct fluv__handle {
   const fluv_loc_t* loc; /* where it was made */
   /* Close it now, whoever still holds it. */
   void (*abandon)(struct fluv__handle* handle);
+  bool lingers; /* its user has closed it: it may be abandoned at any time */
 } fluv__handle_t;
 
 /* What is left of the bounds of a turn, from one poll to the next. */

@@ -21,6 +21,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <uv.h>
+#ifdef __linux__
+# include <linux/filter.h>
+#endif
 
 #include "io/address.h"
 #include "io/reserve.h"
@@ -278,10 +281,12 @@ static bool is_lasting(int err) {
   return err == UV_EBADF || err == UV_ENOTSOCK || err == UV_EINVAL;
 }
 
-/* Take a connection for an operation: 0, FLUV_EAGAIN, or what went wrong. The
- * stream's memory comes first, so that no connection is taken in vain. */
-static int take_connection(fluv_listener_t* listener, accept_op_t* op) {
-  fluv_stream_t* stream = fluv__stream_new(-1, op->base.loc);
+/* Take a connection: 0, FLUV_EAGAIN, or what went wrong. The stream's memory
+ * comes first, so that there is none without a place to put it. */
+static int take_connection(fluv_listener_t* listener,
+                           fluv_stream_t** out_stream,
+                           const fluv_loc_t* loc) {
+  fluv_stream_t* stream = fluv__stream_new(-1, loc);
   int tries = MAX_TRIES;
   int fd;
 
@@ -301,7 +306,7 @@ static int take_connection(fluv_listener_t* listener, accept_op_t* op) {
   stream->fd = fd;
   listener->accept_turn = listener->loop->turn;
   listener->backoff_ms = FIRST_BACKOFF_MS;
-  *op->out_stream = stream;
+  *out_stream = stream;
   return 0;
 }
 
@@ -339,7 +344,8 @@ static void back_off(fluv_listener_t* listener, int err) {
 
 /* Somebody waits and there may be a connection. */
 static void try_accept(fluv_listener_t* listener) {
-  int err = take_connection(listener, (accept_op_t*) listener->acceptor);
+  const accept_op_t* op = (const accept_op_t*) listener->acceptor;
+  int err = take_connection(listener, op->out_stream, op->base.loc);
 
   if (err == FLUV_EAGAIN) {
     err = start_polling(listener);
@@ -372,6 +378,47 @@ static void on_poll(uv_poll_t* handle, int status, int events) {
     try_accept(listener);
   else if (listener->accept_turn != listener->loop->turn)
     stop_polling(listener);
+}
+
+int fluv__listener_try_accept(fluv_listener_t* listener,
+                              fluv_stream_t** out_stream,
+                              const fluv_loc_t* loc) {
+  fluv__assert(listener->acceptor == NULL && !listener->closed);
+  return take_connection(listener, out_stream, loc);
+}
+
+bool fluv__listener_error_lasts(int err) {
+  return is_lasting(err);
+}
+
+int fluv__listener_backlog(const fluv_listener_t* listener) {
+  int backlog = listener->options.backlog;
+
+  return backlog != 0 ? backlog : DEFAULT_BACKLOG;
+}
+
+/* By a filter that drops what begins a handshake and nothing else: a SYN without
+ * an ACK, in byte 13 of the TCP header. */
+void fluv__listener_refuse_new(fluv_listener_t* listener) {
+#ifdef __linux__
+  struct sock_filter code[] = {
+    { BPF_LD | BPF_B | BPF_ABS, 0, 0, 13 },
+    { BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x12 }, /* SYN and ACK */
+    { BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0x02 }, /* SYN */
+    { BPF_RET | BPF_K, 0, 0, 0 },              /* drop it */
+    { BPF_RET | BPF_K, 0, 0, UINT32_MAX },     /* keep all of it */
+  };
+  const struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
+
+  /* Where the kernel has no filters, what comes late is reset. */
+  (void) setsockopt(listener->fd,
+                    SOL_SOCKET,
+                    SO_ATTACH_FILTER,
+                    &filter,
+                    sizeof(filter));
+#else
+  (void) listener;
+#endif
 }
 
 static void accept_start(fluv_future_t* f) {

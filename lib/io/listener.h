@@ -18,4 +18,21 @@ int fluv__listener_new(int fd,
                        fluv_listener_t** out_listener,
                        const fluv_loc_t* loc);
 
+/* Take a connection that is there, while no accept waits: 0, FLUV_EAGAIN, or
+ * what went wrong. */
+int fluv__listener_try_accept(fluv_listener_t* listener,
+                              fluv_stream_t** out_stream,
+                              const fluv_loc_t* loc);
+
+/* Will accepting never work again after this error? */
+bool fluv__listener_error_lasts(int err);
+
+/* How many connections were asked to wait in the backlog at most. */
+int fluv__listener_backlog(const fluv_listener_t* listener);
+
+/* From now on nobody can begin to connect, as if nothing arrived; whose
+ * handshake has begun can end it. The backlog then empties for good, and the
+ * listener can be closed without a reset. Does nothing where there is no way. */
+void fluv__listener_refuse_new(fluv_listener_t* listener);
+
 #endif /* FLUV_IO_LISTENER_H */

@@ -72,6 +72,7 @@ static void on_read(uv_stream_t* handle, ssize_t n, const uv_buf_t* buf) {
     /* The end, or an error. With nobody to tell: the next read will start
      * anew and meet it again. */
     stop_reading(stream);
+    stream->ended = true;
     if (op != NULL)
       read_end(stream, n == UV_EOF && !op->exact ? 0 : n);
   }
@@ -154,6 +155,8 @@ int64_t fluv_try_read(fluv_stream_t* stream, void* buf, size_t len) {
   while (n < 0 && errno == EINTR);
   if (n < 0)
     return uv_translate_sys_error(errno);
+  if (n == 0)
+    stream->ended = true;
   stream->bytes_read += (size_t) n;
   return n;
 }

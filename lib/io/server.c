@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Server: a seat on each worker, which accepts and runs the connections.
  *
- *   seat: begun -> accepts, or is handed connections -> closing: waits for its
- *         connections, then cancels them -> over when the last has ended
+ *   seat: waits until all have been started -> accepts, or is handed
+ *         connections -> server closed: takes what is in the backlog, waits for
+ *         its connections -> closing: cancels them -> over when the last has
+ *         ended
  *
  * All of a seat but `open` and `closing` belongs to its loop's thread. A
  * connection is a handoff: to the loop that has accepted it, or to that of
  * another seat, before the stream is used. There its task looks whether the
  * seat is closing, and then hangs up. Its end is told whatever becomes of the
  * task and of the loop.
+ *
+ * A connection that a client sees as open is served, also when the server is
+ * closed before it was accepted, while grace is left: it may carry a request.
+ * So no new handshakes are let in first, and the listener is closed when its
+ * backlog is empty. Where one worker accepts for all, the others stay open
+ * until it has done so (`handing`).
  *
  * References to the server: the user's, which fluv_server_close() takes over;
  * one of each seat until it is over; one of each connection. `running` counts
@@ -27,7 +35,14 @@
 
 enum {
   /* Without memory even to wait for a connection: until the next try. */
-  SHORTAGE_MS = 10
+  SHORTAGE_MS = 10,
+  /* For handshakes that have begun when a server is closed to end: a long way
+   * there and back. Only a server that has connections waits for it. */
+  HANDSHAKE_MS = 100,
+  /* For a peer to end after its connection's function has returned: nothing for
+   * most, a long way there and back for the others. More keeps the sockets of
+   * peers that never end. */
+  LINGER_MS = 1000
 };
 
 typedef struct seat {
@@ -36,9 +51,10 @@ typedef struct seat {
   fluv__inbox_node_t node;
   int fd;                      /* listens; -1: none, or taken */
   fluv__list_t connections;    /* that were begun */
-  fluv_notify_t* empty;        /* told when they are gone */
+  fluv_notify_t* empty;        /* told when `open` or `handing` ends */
   fluv__atomic_bool_t closing; /* written by its thread */
   bool main_ended;
+  uint64_t end_ns;          /* of the grace; 0: not closed yet */
   fluv__atomic_size_t open; /* connections, also those on their way here */
 } seat_t;
 
@@ -50,10 +66,11 @@ struct fluv_server {
   const fluv_loc_t* loc;
   fluv_tcp_options_t tcp;
   bool hand_over;
-  _Atomic(uint64_t) grace_ms; /* as long as the server is not closed: 0 */
-  fluv_token_t* decided;      /* cancelled: fluv_tcp_serve() ends, and */
-  bool failed;                /* this says how; written before */
-  fluv_token_t* closing;      /* accept no more */
+  _Atomic(uint64_t) grace_ms;  /* as long as the server is not closed: 0 */
+  fluv_token_t* decided;       /* cancelled: fluv_tcp_serve() ends, and */
+  bool failed;                 /* this says how; written before */
+  fluv_token_t* closing;       /* accept no more */
+  fluv__atomic_bool_t handing; /* the first seat may still hand over */
   fluv_tracker_t* running;
   fluv__atomic_size_t cancelled;
   fluv__atomic_bool_t given_back; /* by fluv_server_close() */
@@ -103,15 +120,27 @@ static void server_unref(void* arg) {
 static void seat_check(seat_t* seat) {
   fluv_server_t* server = seat->server;
 
-  if (!fluv__list_is_empty(&seat->connections))
+  if (!seat->main_ended || !fluv__list_is_empty(&seat->connections))
     return;
-  if (!seat->main_ended) {
-    if (atomic_load(&seat->closing))
-      fluv_notify_one(seat->empty);
-    return;
-  }
   (void) fluv_tracker_leave(server->running);
   server_unref(server);
+}
+
+/* A connection is no longer the seat's. */
+static void seat_leave(seat_t* seat) {
+  if (atomic_fetch_sub(&seat->open, 1) == 1)
+    fluv_notify_one(seat->empty);
+}
+
+/* The seat will accept no more, and hand over none to others. */
+static void stop_accepting(seat_t* seat) {
+  fluv_server_t* server = seat->server;
+  unsigned i;
+
+  if (seat != &server->seat[0] || !atomic_exchange(&server->handing, false))
+    return;
+  for (i = 0; i < server->count; i++)
+    fluv_notify_one(server->seat[i].empty);
 }
 
 /* The seat's main task has ended, or could not be made. */
@@ -124,6 +153,7 @@ static void seat_main_ended(void* arg) {
     close(seat->fd);
     seat->fd = -1;
   }
+  stop_accepting(seat);
   seat_check(seat);
 }
 
@@ -138,6 +168,10 @@ static int64_t connection_main(void* arg) {
   (void) fluv_task_set_name("connection");
   c->peer->refs++; /* the function may close it, too */
   (void) seat->server->fn(c->peer, seat->server->arg);
+  /* In this task, so that the server's close waits for it and can end it. */
+  if (!c->peer->closed && !c->peer->ended)
+    (void) fluv_await(
+        fluv_close_linger_loc(c->peer, LINGER_MS, seat->server->loc));
   return 0;
 }
 
@@ -150,13 +184,13 @@ static void connection_done(fluv__handoff_t* h, int64_t result) {
   (void) result;
   if (!c->peer->closed || c->peer->abandoned)
     fluv_drop(fluv_close_loc(c->peer, server->loc));
-  if (c->begun)
-    fluv__stream_unref(c->peer);
-  atomic_fetch_sub(&seat->open, 1);
   if (c->begun) {
+    fluv__stream_unref(c->peer);
     fluv__list_remove(&c->link);
-    seat_check(seat);
   }
+  seat_leave(seat);
+  if (c->begun)
+    seat_check(seat);
   server_unref(server);
 }
 
@@ -201,7 +235,7 @@ static void place(seat_t* self, fluv_stream_t* peer) {
   if (c->seat != self && fluv__handoff_send(&c->handoff, c->seat->loop) == 0)
     return;
   /* It is ours, or that loop is closed, its worker gone. */
-  atomic_fetch_sub(&c->seat->open, 1);
+  seat_leave(c->seat);
   c->seat = self;
   atomic_fetch_add(&self->open, 1);
   fluv__handoff_run(&c->handoff, self->loop);
@@ -236,6 +270,50 @@ static int64_t accept_all(seat_t* self, fluv_listener_t* listener) {
   return FLUV_ECANCELED;
 }
 
+static bool has_connections(const fluv_server_t* server) {
+  return fluv_server_count_connections(server, -1) > 0;
+}
+
+/* The server is closed: serve what is in the backlog, until then. The number is
+ * bounded, because without a filter more may come without end, and what came
+ * before the close is among the first. */
+static void drain(seat_t* self, fluv_listener_t* listener, uint64_t end_ns) {
+  int left = fluv__listener_backlog(listener) + 1;
+  bool has_waited = false;
+  fluv_stream_t* peer;
+  int64_t err = 0;
+
+  fluv__listener_refuse_new(listener);
+  while (left > 0 && fluv_now() < end_ns && err >= 0) {
+    err = fluv__listener_try_accept(listener, &peer, self->server->loc);
+    if (err == 0) {
+      left--;
+      place(self, peer);
+      err = fluv_yield(); /* it may end, and leave its descriptor */
+    } else if (err == FLUV_EAGAIN) {
+      if (has_waited || !has_connections(self->server))
+        return;
+      has_waited = true;
+      err = fluv_await(fluv_timeout_at(fluv_sleep(HANDSHAKE_MS), end_ns));
+    } else if (!fluv__listener_error_lasts((int) err)) {
+      err = pause_for_memory();
+    }
+  }
+}
+
+/* Until the seat has no connection and will be handed none, or that time. */
+static void wait_until_empty(seat_t* seat, uint64_t end_ns) {
+  const fluv_server_t* server = seat->server;
+  int64_t err = 0;
+
+  while (err >= 0 &&
+         (atomic_load(&server->handing) || atomic_load(&seat->open) > 0)) {
+    err = fluv_await(fluv_timeout_at(fluv_notified(seat->empty), end_ns));
+    if (err == FLUV_ENOMEM && fluv_now() < end_ns)
+      err = pause_for_memory();
+  }
+}
+
 static void report(fluv_server_t* server, int err) {
   int none = 0;
 
@@ -267,32 +345,52 @@ static bool wait_for_start(const fluv_server_t* server) {
   return err == 0 && !server->failed;
 }
 
+/* The server is closed: when its grace is over, for this seat. */
+static uint64_t end_of_grace(seat_t* seat) {
+  uint64_t grace_ms = atomic_load(&seat->server->grace_ms);
+  uint64_t now = fluv_now();
+
+  if (seat->end_ns == 0)
+    seat->end_ns = grace_ms < (UINT64_MAX - now) / 1000000
+                       ? now + grace_ms * 1000000
+                       : UINT64_MAX;
+  return seat->end_ns;
+}
+
+/* Accept until the server is closed and nothing is left to be accepted, or the
+ * worker ends, or something is wrong. */
+static void accept_connections(seat_t* seat) {
+  fluv_server_t* server = seat->server;
+  fluv_listener_t* listener;
+  int64_t err =
+      fluv__listener_new(seat->fd, &server->tcp, &listener, server->loc);
+
+  seat->fd = -1;
+  if (err == 0) {
+    err = accept_all(seat, listener);
+    if (err == FLUV_ECANCELED && fluv_token_is_cancelled(server->closing))
+      drain(seat, listener, end_of_grace(seat));
+    fluv_drop(fluv_listener_close(listener));
+  }
+  stop_accepting(seat);
+  if (err != FLUV_ECANCELED)
+    report(server, (int) err);
+}
+
 static int64_t seat_main(void* arg) {
   seat_t* seat = arg;
   fluv_server_t* server = seat->server;
-  fluv_listener_t* listener;
-  int64_t err = 0;
 
   if (!wait_for_start(server)) {
     seat_main_ended(seat);
     return 0;
   }
-  if (seat->fd >= 0) {
-    err = fluv__listener_new(seat->fd, &server->tcp, &listener, server->loc);
-    seat->fd = -1;
-    if (err == 0) {
-      err = accept_all(seat, listener);
-      fluv_drop(fluv_listener_close(listener));
-    }
-    if (err != FLUV_ECANCELED)
-      report(server, (int) err);
-  }
+  if (seat->fd >= 0)
+    accept_connections(seat);
   /* Also when this task is cancelled, since the worker ends. */
   (void) fluv_await(fluv_token_cancelled(server->closing));
+  wait_until_empty(seat, end_of_grace(seat));
   atomic_store(&seat->closing, true);
-  if (!fluv__list_is_empty(&seat->connections))
-    (void) fluv_await(fluv_timeout(fluv_notified(seat->empty),
-                                   atomic_load(&server->grace_ms)));
   cancel_connections(seat);
   seat_main_ended(seat);
   return 0;
@@ -451,6 +549,7 @@ static int start_all(fluv_server_t* server) {
   unsigned i;
   int err = 0;
 
+  atomic_init(&server->handing, server->hand_over && server->count > 1);
   (void) fluv_tracker_close(server->running);
   for (i = 0; err == 0 && i < server->count; i++)
     err = start_seat(&server->seat[i]);

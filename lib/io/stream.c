@@ -10,6 +10,10 @@
 static void abandon(fluv__handle_t* handle) {
   fluv_stream_t* stream = fluv__container_of(handle, fluv_stream_t, handle);
 
+  if (stream->linger != NULL) { /* its user has closed it */
+    fluv__linger_end(stream);
+    return;
+  }
   stream->abandoned = true;
   fluv__stream_close(stream, NULL);
 }
@@ -230,14 +234,16 @@ static void on_close(uv_handle_t* handle) {
   fluv__stream_unref(stream);
 }
 
-void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer) {
-  stream->closed = true;
+void fluv__stream_end_ops(fluv_stream_t* stream) {
   if (stream->reader != NULL)
     fluv__cancel(stream->reader);
   if (stream->writer != NULL)
     fluv__cancel(stream->writer);
   if (stream->shutdown_op != NULL)
     fluv__cancel(stream->shutdown_op);
+}
+
+void fluv__stream_release(fluv_stream_t* stream, fluv_future_t* closer) {
   if (stream->loop != NULL) {
     stream->closer = closer;
     fluv__list_remove(&stream->handle.link);
@@ -249,6 +255,12 @@ void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer) {
     if (closer != NULL)
       fluv__complete(closer, 0);
   }
+}
+
+void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer) {
+  stream->closed = true;
+  fluv__stream_end_ops(stream);
+  fluv__stream_release(stream, closer);
 }
 
 fluv_future_t* fluv_close_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {

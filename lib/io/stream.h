@@ -2,6 +2,7 @@
 /* The stream: one uv_tcp_t in a counted wrapper.
  *
  *   unbound (a descriptor of accept's) --first use--> bound --close--> closed
+ *                       bound --fluv_close_linger()--> lingering --> closed
  *
  * References: one of the user's, until fluv_close(); one of libuv's, from
  * binding to its close callback; one of every operation's, so that one which
@@ -29,6 +30,8 @@ typedef struct fluv__bounce {
   char data[FLUV__BOUNCE_SIZE];
 } fluv__bounce_t;
 
+typedef struct fluv__linger fluv__linger_t;
+
 struct fluv_stream {
   fluv__object_t object;
   fluv__handle_t handle; /* in the loop's list while bound */
@@ -46,6 +49,7 @@ struct fluv_stream {
   bool shut;          /* no more writes */
   bool reading;       /* uv_read_start() is in force */
   bool bouncing;      /* libuv has the bounce */
+  bool ended;         /* the peer's end, or an error, has been read */
   uint64_t read_turn; /* turn of the last read that got something */
   uint64_t bytes_read;
   uint64_t bytes_written;
@@ -57,6 +61,7 @@ struct fluv_stream {
   fluv__bounce_t* bounce; /* made when first needed */
   int write_error;        /* of a bounce that nobody waited for */
   uv_shutdown_t shutdown_req;
+  fluv__linger_t* linger; /* while it lingers: its user has closed it */
 };
 
 /* A stream that owns a descriptor, unbound; the descriptor is non-blocking.
@@ -69,6 +74,13 @@ int fluv__stream_init(fluv_stream_t* stream);
 /* Close it; `closer`, if any, completes when that is done. The user's
  * reference is still to be given back. */
 void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer);
+
+/* The two halves of that: what waits on it ends; libuv and the kernel let go. */
+void fluv__stream_end_ops(fluv_stream_t* stream);
+void fluv__stream_release(fluv_stream_t* stream, fluv_future_t* closer);
+
+/* Close at once a stream that lingers. */
+void fluv__linger_end(fluv_stream_t* stream);
 
 void fluv__stream_unref(fluv_stream_t* stream);
 
