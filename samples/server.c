@@ -5,17 +5,21 @@
  *
  * Shows:   fluv_tcp_serve on all workers of fluv_run(), fluv_shutdown_signal,
  *          fluv_run_until_cancelled, fluv_server_close
- * Run:     samples/server [HOST:PORT], then curl http://HOST:PORT/;
+ * Run:     samples/server [HOST:PORT [GRACE_MS]], then curl http://HOST:PORT/;
  *          Ctrl-C ends it, twice at once
  * Prints:  listening on HOST:PORT, and at the end how many were cut off
  * Next:    samples/tcp_client.c
  */
 #include <fluv.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
   GRACE_MS = 5000,
+  /* Once the server ends, so long the next request of a connection may take to
+   * arrive. */
+  LAST_MS = 50,
   /* GET /slow takes so long, to have something to wait for. */
   SLOW_MS = 500,
   REQUEST_SIZE = 4096
@@ -23,11 +27,25 @@ enum {
 
 typedef struct {
   const char* address;
+  uint64_t grace_ms;
   fluv_server_t* server;
 } app_t;
 
+/* Read what comes. Once the server ends: what is there, or is on its way. */
+static int64_t read_some(fluv_stream_t* peer,
+                         char* buf,
+                         size_t size,
+                         fluv_token_t* closing) {
+  int64_t n =
+      fluv_await(fluv_run_until_cancelled(closing, fluv_read(peer, buf, size)));
+
+  if (n == FLUV_ECANCELED)
+    n = fluv_await(fluv_timeout(fluv_read(peer, buf, size), LAST_MS));
+  return n;
+}
+
 /* Read a request up to its empty line. Its size; 0: the peer has ended;
- * FLUV_ECANCELED: the server ends. */
+ * FLUV_ETIMEDOUT: the server ends, and there is none. */
 static int64_t read_request(fluv_stream_t* peer,
                             char* buf,
                             fluv_token_t* closing) {
@@ -37,9 +55,7 @@ static int64_t read_request(fluv_stream_t* peer,
   do {
     if (len == REQUEST_SIZE - 1)
       return FLUV_ENOBUFS;
-    n = fluv_await(fluv_run_until_cancelled(
-        closing,
-        fluv_read(peer, buf + len, REQUEST_SIZE - 1 - len)));
+    n = read_some(peer, buf + len, REQUEST_SIZE - 1 - len, closing);
     if (n <= 0)
       return n;
     len += (size_t) n;
@@ -48,31 +64,42 @@ static int64_t read_request(fluv_stream_t* peer,
   return (int64_t) len;
 }
 
-static int64_t answer(fluv_stream_t* peer, const char* request) {
-  static const char text[] =
-      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-      "Content-Length: 6\r\n\r\nhello\n";
-  const size_t size = sizeof(text) - 1;
+/* GET /slow takes SLOW_MS, GET /slow/N takes N milliseconds. The last answer of
+ * a connection says that it is. */
+static int64_t answer(fluv_stream_t* peer, const char* request, bool last) {
+  char head[128];
+  unsigned slow_ms = SLOW_MS;
+  int size = snprintf(head,
+                      sizeof(head),
+                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                      "Content-Length: 6\r\n%s\r\n",
+                      last ? "Connection: close\r\n" : "");
+  fluv_buf_t pieces[] = { { head, (size_t) size }, { "hello\n", 6 } };
 
-  if (strncmp(request, "GET /slow ", 10) != 0)
-    return fluv_await(fluv_write_all(peer, text, size));
-  fluv_await(fluv_write_all(peer, text, size - 6));
-  fluv_await(fluv_sleep(SLOW_MS));
-  return fluv_await(fluv_write_all(peer, text + size - 6, 6));
+  if (strncmp(request, "GET /slow", 9) != 0)
+    return fluv_await(fluv_writev_all(peer, pieces, 2));
+  sscanf(request, "GET /slow/%u", &slow_ms);
+  fluv_await(fluv_write_all(peer, pieces[0].base, pieces[0].len));
+  fluv_await(fluv_sleep(slow_ms));
+  return fluv_await(fluv_write_all(peer, pieces[1].base, pieces[1].len));
 }
 
-/* One connection: a request, its answer, and the next. While it waits for a
- * request the end of the server ends it, never while it answers. */
+/* One connection: a request, its answer, and the next, until the peer ends or
+ * the server does. Fluv closes the stream behind it. */
 static int64_t connection(fluv_stream_t* peer, void* arg) {
   const app_t* app = arg;
+  fluv_token_t* closing = fluv_server_get_token(app->server);
   char buf[REQUEST_SIZE];
+  bool last = false;
   int64_t n;
 
   do {
-    n = read_request(peer, buf, fluv_server_get_token(app->server));
-    if (n > 0)
-      n = answer(peer, buf);
-  } while (n > 0);
+    n = read_request(peer, buf, closing);
+    if (n > 0) {
+      last = fluv_token_is_cancelled(closing);
+      n = answer(peer, buf, last);
+    }
+  } while (n > 0 && !last);
   return n;
 }
 
@@ -93,15 +120,19 @@ static int64_t serve(void* arg) {
   n = fluv_await(fluv_shutdown_signal());
   if (n < 0)
     return n;
-  n = fluv_await(fluv_server_close(app->server, GRACE_MS));
+  n = fluv_await(fluv_server_close(app->server, app->grace_ms));
   if (n >= 0)
     printf("ended; connections cut off: %d\n", (int) n);
   return n;
 }
 
 int main(int argc, char** argv) {
-  app_t app = { argc > 1 ? argv[1] : "127.0.0.1:0", NULL };
-  int64_t err = fluv_run(serve, &app, NULL);
+  app_t app = { argc > 1 ? argv[1] : "127.0.0.1:0", GRACE_MS, NULL };
+  int64_t err;
+
+  if (argc > 2)
+    app.grace_ms = strtoull(argv[2], NULL, 10);
+  err = fluv_run(serve, &app, NULL);
 
   if (err < 0)
     fprintf(stderr, "server: %s: %s\n", app.address, fluv_strerror(err));

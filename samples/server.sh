@@ -9,13 +9,13 @@
 tap_folder
 mkfifo "$tap_dir/idle" "$tap_dir/head"
 
-# Sets server and port; what it says goes to the file said.
+# start ARGUMENT...: sets server and port; what it says goes to the file said.
 start() {
   rm -f "$tap_dir/said"
   mkfifo "$tap_dir/said"
   # shellcheck disable=SC2086 # A list of words.
   timeout --foreground 120 env FLUV_WORKERS=2 ${RUN_PROGRAM-} \
-    "$top_builddir/samples/server" \
+    "$top_builddir/samples/server" "$@" \
     >"$tap_dir/said" 2>"$tap_dir/err" &
   server=$!
   exec 3<"$tap_dir/said"
@@ -38,10 +38,10 @@ stop() {
   tap_empty "$1" "$tap_dir/bad"
 }
 
-# Ask for what takes half a second, and return in the middle of it: the head
-# of the answer is there, its body not yet. Sets curl.
+# ask_slow PATH: ask for what takes a while, and return when the head of the
+# answer is there. Sets curl.
 ask_slow() {
-  timeout 60 curl -sSv "http://127.0.0.1:$port/slow" \
+  timeout 60 curl -sSv "http://127.0.0.1:$port$1" \
     >"$tap_dir/slow" 2>"$tap_dir/trace" &
   curl=$!
   tries=0
@@ -72,7 +72,7 @@ if have curl; then
   printf 'hello\nhello\nhello\n' | diff -u - "$tap_dir/got" >"$tap_dir/bad"
   tap_empty 'three requests of curl are answered' "$tap_dir/bad"
 
-  ask_slow
+  ask_slow /slow
   stop 'SIGINT ends it, and cuts off nobody' 'ended; connections cut off: 0'
   wait $curl
   echo hello | diff -u - "$tap_dir/slow" >"$tap_dir/bad"
@@ -111,10 +111,10 @@ else
   tap_skip 'an idle connection does not keep it' 'no netcat'
 fi
 
-# A request that takes longer than the patience of who asks twice.
+# A request that lasts longer than any patience, and a server that waits for it.
 if have curl; then
-  start
-  ask_slow
+  start 127.0.0.1:0 3600000
+  ask_slow /slow/3600000
   kill -INT $server
   while kill -INT $server 2>/dev/null; do
     sleep 0.01
