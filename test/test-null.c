@@ -51,6 +51,7 @@
   NONE(fluv_clock_advance_loc) \
   NONE(fluv_clock_pause) \
   NONE(fluv_clock_resume) \
+  NONE(fluv_close_linger_loc) \
   NONE(fluv_close_loc) \
   NOTHING(fluv_condvar_free, (NULL)) \
   ERROR(fluv_condvar_new, (NULL)) \
