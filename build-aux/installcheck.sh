@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Builds a sample as a user would, with what "make install" has put into place
-# and what pkg-config says about it: shared, with libfluv.a, all static, and with
-# libfluv.a inside a plugin. Runs each. The sample is named on the command line.
+# and what pkg-config says about it: shared, with libfluv.a, all static, and
+# with libfluv.a inside a plugin. Runs each. The sample is named on the command
+# line.
 set -eu
 
 # These come from the Makefile.

@@ -5,7 +5,8 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-test -z "${FLUV_EMULATOR-}" || tap_skip_all 'this compiler is for another machine'
+test -z "${FLUV_EMULATOR-}" ||
+  tap_skip_all 'this compiler is for another machine'
 have spin || tap_skip_all 'no spin'
 # They do not depend on how the library is built: once is enough.
 test "${FLUV_MODELS-yes}" = yes || tap_skip_all 'checked in another build'

@@ -114,9 +114,9 @@ if test $status -ne 0; then
 else
   for size in 70000 110000 140000 200000 500000 5000000; do
     run expect-probed $size
-    test $status -gt 128 && said '"diver"' || break
+    { test $status -gt 128 && said '"diver"'; } || break
   done
-  test $size -eq 5000000 && test $status -gt 128 && said '"diver"'
+  test "$size" -eq 5000000 && test $status -gt 128 && said '"diver"'
   verdict "$name"
 fi
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Nesting: thousands of futures that wait for each other, on one small stack. */
+/* Nesting: thousands of futures, each waiting for another, on a small stack. */
 #include "fluv-test.h"
 
 #include <stdio.h>

@@ -120,6 +120,7 @@
   ERROR(fluv_oneshot_send, (NULL, NULL)) \
   ERROR(fluv_oneshot_try_recv, (NULL, NULL)) \
   NOTHING(fluv_oneshot_tx_free, (NULL)) \
+  NONE(fluv_owns_handle) \
   NOTHING(fluv_permit_release, (NULL)) \
   ERROR(fluv_permit_send, (NULL, NULL)) \
   ERROR(fluv_post, (NULL, NULL, NULL)) \

@@ -67,8 +67,9 @@ int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg);
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
  *          The task is under way whether it is awaited or not; fluv_detach()
  *          leaves it to itself.
- * @errors  FLUV_ESTOPPED  the loop is closed: it never ran, and options.free_arg
- *            has been called, as for every error but the task's own.
+ * @errors  FLUV_ESTOPPED  the loop is closed: it never ran, and
+ *            options.free_arg has been called, as for every error but the
+ *            task's own.
  *          FLUV_ECANCELED  it was closed before the task returned.
  *          FLUV_EPERM  this process was forked from the loop's.
  *          FLUV_ENOLOOP  this thread has no loop: use fluv_spawn_remote().

@@ -100,17 +100,17 @@ int64_t fluv_run_loc(fluv_task_fn fn,
  * While a loop lives, SIGPIPE is ignored unless the program has a handler for
  * it, and a handler that names tasks which run over their stacks is in front of
  * the program's own for SIGSEGV and SIGBUS, which gets all other faults. When
- * the last loop of the process is closed, both are as before, unless the program
- * has changed them meanwhile. The options leave_sigsegv and leave_sigpipe of
- * all loops do without.
+ * the last loop of the process is closed, both are as before, unless the
+ * program has changed them meanwhile. The options leave_sigsegv and
+ * leave_sigpipe of all loops do without.
  *
  * Handles of fluv's are in the loop then. A program that walks over all of its
  * loop's handles leaves them alone: see fluv_owns_handle().
  *
  * In a child of fork(2) no thread has a loop of fluv's. If the child goes on
  * with the program's loop, by uv_loop_fork(), fluv's handles are closed there
- * and the loop runs without fluv, which may be attached again. What the parent's
- * tasks held stays allocated.
+ * and the loop runs without fluv, which may be attached again. What the
+ * parent's tasks held stays allocated.
  *
  * @param uv       The host's loop. Borrowed until fluv_loop_close().
  * @param options  NULL: defaults.
@@ -188,8 +188,8 @@ struct uv_loop_s* fluv_loop_get_uv(const fluv_loop_t* loop);
  * Is this libuv handle one of fluv's, and not the program's?
  *
  * fluv_attach() puts handles of fluv's into the program's loop, and streams,
- * listeners and fluv_shutdown_signal() put more. Who walks over all handles must
- * not close them, nor touch their data:
+ * listeners and fluv_shutdown_signal() put more. Who walks over all handles
+ * must not close them, nor touch their data:
  *
  *     static void close_mine(uv_handle_t* handle, void* arg) {
  *       if (!uv_is_closing(handle) && !fluv_owns_handle(handle))

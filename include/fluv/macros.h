@@ -48,8 +48,8 @@ typedef struct fluv_loc {
   const char* name;
 } fluv_loc_t;
 
-/* The file in a place: what was given to the compiler, which is an absolute path
- * in some builds. To keep those out of a program, either give the compiler
+/* The file in a place: what was given to the compiler, which is an absolute
+ * path in some builds. To keep those out of a program, either give the compiler
  * -fmacro-prefix-map=OLD=NEW, or define this before <fluv.h> is included, such
  * as by -DFLUV_FILE=__FILE_NAME__ (gcc 12, clang 9). */
 #ifndef FLUV_FILE

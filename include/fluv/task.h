@@ -48,8 +48,8 @@ typedef struct fluv_task_options {
  *          FLUV_ESTACK   no stack could be mapped when it was to start.
  *          What `fn` returns.
  * @cancel  The current await of the task, and every later one of a future that
- *          is not done, returns FLUV_ECANCELED: see fluv_await(). The future ends when `fn` has
- *          returned and its stack is gone.
+ *          is not done, returns FLUV_ECANCELED: see fluv_await(). The future
+ *          ends when `fn` has returned and its stack is gone.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -204,8 +204,9 @@ void fluv_shield_end(void);
  * Bound everything that is awaited from here to fluv_deadline_end().
  *
  * When it passes, the current await and every later one of a future that is
- * not done returns FLUV_ETIMEDOUT; what was awaited, also a task and all it awaits in
- * turn, is cancelled and has ended. Of nested deadlines the earliest counts.
+ * not done returns FLUV_ETIMEDOUT; what was awaited, also a task and all it
+ * awaits in turn, is cancelled and has ended. Of nested deadlines the earliest
+ * counts.
  *
  * @param limit_ms  Milliseconds from now.
  *

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Waits that block a thread: events, and condition variables with a limit.
  *
- * All limits are points in time of the monotonic clock, in ns, which uv_hrtime()
- * reads too: setting the system's clock does not move them. Nothing else in the
- * library may block a thread for a time; "make lint" sees to that.
+ * All limits are points in time of the monotonic clock, in ns, which
+ * uv_hrtime() reads too: setting the system's clock does not move them. Nothing
+ * else in the library may block a thread for a time; "make lint" sees to that.
  */
 #ifndef FLUV_BASE_EVENT_H
 #define FLUV_BASE_EVENT_H

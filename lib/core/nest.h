@@ -3,8 +3,8 @@
  *
  * Starting. `start` of such an op is its first step(), followed by
  * fluv__nest_start() with what that has returned. Each step starts what can be
- * started at once, and returns the next child that nests itself. So children are started depth first, in order, on
- * one frame of the stack.
+ * started at once, and returns the next child that nests itself. So children
+ * are started depth first, in order, on one frame of the stack.
  *
  * Ending and cancelling. A wake() or cancel() that tells or cancels others in
  * its turn works between fluv__nest_enter() and fluv__nest_leave(). If one such

@@ -11,7 +11,7 @@ enum {
 
 /* The sizes of a struct whose last field in version 0.1 was `last`. */
 #define END_OF(type, last) (offsetof(type, last) + sizeof(((type*) 0)->last))
-#define ROUND_UP(size)     (((size) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define ROUND_UP(n)        (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
 #define DEFINE_SIZES(name, type, last)                                         \
  CHECK_SIZE(type, last);                                                       \
  const fluv__sizes_t fluv__##name##_sizes = {                                  \

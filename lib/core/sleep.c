@@ -5,8 +5,8 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* node.tick holds the delay or the deadline while the sleep is cold. 0 once it is
- * started: it is in the ready queue. */
+/* node.tick holds the delay or the deadline while the sleep is cold. 0 once it
+ * is started: it is in the ready queue. */
 typedef struct sleep_op {
   fluv_future_t base;
   fluv__timer_t timer;

@@ -405,8 +405,8 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
   return 0;
 }
 
-/* Under the lock, which is let go meanwhile: join a thread when it ends, or wait
- * for whoever does. False: it has not ended in time. */
+/* Under the lock, which is let go meanwhile: join a thread when it ends, or
+ * wait for whoever does. False: it has not ended in time. */
 static bool join_member(fluv__member_t* m, uint64_t limit_ns) {
   fluv_runtime_t* rt = m->runtime;
 

@@ -263,7 +263,7 @@ static bool put_back(fluv__channel_t* ch, const void* item) {
   if (ch->owns) { /* ours alone, and this is our thread */
     ch->claimed_head = ch->head;
     ch->claimed_end = ch->head;
-    /* Relaxed: we read it ourselves, and what it counts came under the guard. */
+    /* Relaxed: we read it ourselves; what it counts came under the guard. */
     atomic_store_explicit(&ch->tail,
                           ch->head + ch->length,
                           memory_order_relaxed);

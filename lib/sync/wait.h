@@ -13,13 +13,13 @@
  * way hands on what it was given. So nothing is lost, whoever cancels when,
  * and a select decides on its own thread alone.
  *
- * One exception: a send that finds a receiver of its own loop in the queue of an
- * empty channel writes the message straight to it (fluv__channel_handoff()).
+ * One exception: a send that finds a receiver of its own loop in the queue of
+ * an empty channel writes the message straight to it (fluv__channel_handoff()).
  * That is safe, since both are on this thread and neither is an arm of a
  * combinator that is being started: the receiver ends with it, at once.
  *
- * Giving is split: fluv__wait_grant() under the guard, fluv__wake_list_send() when
- * it has been let go, since what then runs may take other guards.
+ * Giving is split: fluv__wait_grant() under the guard, fluv__wake_list_send()
+ * when it has been let go, since what then runs may take other guards.
  */
 #ifndef FLUV_SYNC_WAIT_H
 #define FLUV_SYNC_WAIT_H
