@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Random use of everything at once: nothing leaks, hangs or runs twice. */
 #include "base/rng.h"
+#include "core/object.h"
 #include "fluv-test.h"
 
 #include <inttypes.h>
@@ -376,6 +377,7 @@ START_TEST(random_use_with_little_memory_leaves_nothing_behind) {
   if (getenv("FLUV_TEST_SEED") != NULL)
     seed = strtoull(getenv("FLUV_TEST_SEED"), NULL, 10);
   run_with_seed(seed, 5u << _i % 5);
+  fluv__object_flush();
   ck_assert_msg(blocks == 0, "%s: %ld blocks are left", seed_text, blocks);
 }
 END_TEST

@@ -127,13 +127,11 @@ static void play_started(player_t* p, int k) {
     fluv_yield();
   if (roll(p, 2)) {
     fluv_cancel(f);
-    (void) fluv_await(f);
+    if (fluv_await(f) == 0)
+      add(&got[k], value);
   } else {
-    fluv_drop(f);
+    fluv_drop(f); /* what has arrived is in the channel again */
   }
-  /* The out parameter tells whether it had arrived. */
-  if (value != 0)
-    add(&got[k], value);
 }
 
 static void play_permit(player_t* p, int k) {

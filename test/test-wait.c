@@ -3,6 +3,7 @@
 #include "fluv-test.h"
 
 #include "core/loop.h"
+#include "core/object.h"
 
 static int item;
 static atomic_long live; /* allocations */
@@ -146,8 +147,10 @@ START_TEST(what_an_abandoned_wait_refers_to_is_given_back) {
   /* What the first loop leaves is for the life of the process. */
   ck_assert_err(fluv_set_allocator(count_malloc, realloc, count_free), 0);
   abandon(&abandoned[_i]);
+  fluv__object_flush();
   before = atomic_load(&live);
   abandon(&abandoned[_i]);
+  fluv__object_flush();
   ck_assert_int_eq(atomic_load(&live), before);
 }
 END_TEST
