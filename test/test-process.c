@@ -190,8 +190,10 @@ START_TEST(hosts_handler_is_called_with_its_flags) {
     ck_assert(seen.has_info == ((flags & SA_SIGINFO) != 0));
     ck_assert_int_eq(sigismember(&seen.mask, SIGUSR1), 1);
     ck_assert_int_eq(sigismember(&seen.mask, SIGUSR2), 1);
+#if !defined(FLUV_TSAN) || !FLUV_TSAN /* it blocks all signals meanwhile */
     ck_assert_int_eq(sigismember(&seen.mask, SIGSEGV),
                      (flags & SA_NODEFER) == 0);
+#endif
     pthread_sigmask(SIG_BLOCK, NULL, &mask);
     ck_assert_int_eq(sigismember(&mask, SIGUSR1), 0);
     ck_assert_int_eq(sigismember(&mask, SIGSEGV), 0);

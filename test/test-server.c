@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers on one loop and on runtimes of 1, 2, 4 and 8 workers, and the signals
- * that end them. */
+/* Servers on one loop and on runtimes of 1, 2, 4 and 8 workers. */
 #include "fluv-test-io.h"
 
 #include <errno.h>
@@ -11,7 +10,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Stands in front of the C library's; told of each socket that listens. */
@@ -890,94 +888,6 @@ TEST_TASK(runtime_that_is_shut_down_serves_nobody) {
   return 0;
 }
 
-/* Signals. */
-
-static void* default_action(int signum) {
-  struct sigaction action;
-
-  ck_assert_int_eq(sigaction(signum, NULL, &action), 0);
-  return (void*) (uintptr_t) (action.sa_handler == SIG_DFL);
-}
-
-TEST_TASK(signals_are_waited_for_once) {
-  static const int signums[] = { SIGINT, SIGTERM };
-  fluv_future_t* f;
-  int i;
-
-  for (i = 0; i < 2; i++) {
-    f = fluv_shutdown_signal();
-    ck_assert_ptr_null(default_action(SIGINT));
-    ck_assert_ptr_null(default_action(SIGTERM));
-    raise(signums[i]);
-    ck_assert_err(fluv_await(f), signums[i]);
-    ck_assert_ptr_nonnull(default_action(SIGINT));
-    ck_assert_ptr_nonnull(default_action(SIGTERM));
-  }
-  return 0;
-}
-
-TEST_TASK(signal_that_is_not_wanted_any_more) {
-  fluv_future_t* f = fluv_shutdown_signal();
-
-  fluv_cancel(f);
-  ck_assert_err(fluv_await(f), FLUV_ECANCELED);
-  ck_assert_ptr_nonnull(default_action(SIGINT));
-  fluv_drop(fluv_shutdown_signal());
-  ck_assert_ptr_nonnull(default_action(SIGTERM));
-  return 0;
-}
-
-TEST_TASK(two_may_wait_for_the_signal) {
-  fluv_future_t* fs[2] = { fluv_shutdown_signal(), fluv_shutdown_signal() };
-  int64_t results[2];
-
-  raise(SIGTERM);
-  ck_assert_err(fluv_await(fluv_join_all(fs, 2, results)), 0);
-  ck_assert_err(results[0], SIGTERM);
-  ck_assert_err(results[1], SIGTERM);
-  return 0;
-}
-
-/* Who forks does not get the child's signals, and the child dies of its own. */
-TEST_TASK(child_has_signals_of_its_own) {
-  fluv_future_t* f = fluv_shutdown_signal();
-  pid_t child = fork();
-  int status;
-
-  if (child == 0) {
-    raise(SIGTERM);
-    _exit(0);
-  }
-  ck_assert_int_eq(waitpid(child, &status, 0), child);
-  ck_assert(WIFSIGNALED(status));
-  ck_assert_int_eq(WTERMSIG(status), SIGTERM);
-  io_turns(2);
-  ck_assert(!fluv_future_is_done(f));
-  fluv_drop(f);
-  return 0;
-}
-
-static int64_t interrupted_twice(void* arg) {
-  (void) arg;
-  fluv_start(fluv_shutdown_signal());
-  raise(SIGINT); /* And the loop never learns of it. */
-  raise(SIGINT);
-  return 0;
-}
-
-static void interrupt_twice(void* arg) {
-  (void) fluv_run(interrupted_twice, arg, NULL);
-}
-
-START_TEST(second_interrupt_ends_the_process) {
-  int status;
-
-  free(test_stderr_of(interrupt_twice, NULL, &status));
-  ck_assert(WIFSIGNALED(status));
-  ck_assert_int_eq(WTERMSIG(status), SIGINT);
-}
-END_TEST
-
 /* Out of memory. */
 
 static int64_t serve_once(void* arg) {
@@ -1002,24 +912,8 @@ static int64_t serve_once(void* arg) {
   return n < 0 ? n : err;
 }
 
-static int64_t signal_once(void* arg) {
-  fluv_future_t* f = fluv_shutdown_signal();
-  int64_t n;
-
-  (void) arg;
-  if (!fluv_future_is_done(f))
-    raise(SIGTERM);
-  n = fluv_await(f);
-  return n < 0 ? n : 0;
-}
-
 START_TEST(serving_survives_a_lack_of_memory) {
   TEST_OOM(serve_once, NULL);
-}
-END_TEST
-
-START_TEST(signals_survive_a_lack_of_memory) {
-  TEST_OOM(signal_once, NULL);
 }
 END_TEST
 
@@ -1058,19 +952,10 @@ static Suite* server_suite(void) {
       port_of_another_server_is_taken,
       runtime_that_is_shut_down_serves_nobody);
 
-  tc = test_case(s, "signals", setup, test_teardown);
-  ADD(tc,
-      signals_are_waited_for_once,
-      signal_that_is_not_wanted_any_more,
-      two_may_wait_for_the_signal,
-      child_has_signals_of_its_own);
-
   tc = test_case(s, "plain", NULL, NULL);
   ADD(tc,
       serve_that_fails_begins_no_connection,
-      second_interrupt_ends_the_process,
-      serving_survives_a_lack_of_memory,
-      signals_survive_a_lack_of_memory);
+      serving_survives_a_lack_of_memory);
   return s;
 }
 
