@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "runtime/monitor.h"
+#include "core/monitor.h"
 
 enum {
   MANY = 20000,

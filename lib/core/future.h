@@ -41,6 +41,7 @@ struct fluv__ops {
   const char* kind;
   /* Under way from the start: cancel() is called in state COLD too. */
   bool live;
+  bool is_task;
   /* run() is user code: only on the loop's own stack, outside tasks. */
   bool run_on_loop;
   /* It begins with a fluv__nest_t: see nest.h. */
@@ -117,6 +118,10 @@ void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used);
 
 /* The slow and the deadly part of fluv__take(). */
 void fluv__take_failed(fluv_future_t* f, const fluv_loc_t* loc);
+
+/* Abort if a question about a future, or a request that does not take it over,
+ * must not be made: it is NULL, was used before, or is another thread's. */
+void fluv__future_check_borrow(const fluv_future_t* f, const char* what);
 
 /* Ask to end. The future is not done when this returns, unless it could. */
 void fluv__cancel(fluv_future_t* f);

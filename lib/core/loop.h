@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "base/fork.h"
 #include "base/rng.h"
 #include "core/future.h"
 #include "core/inbox.h"
@@ -134,6 +135,7 @@ struct fluv_loop {
   uv_loop_t* uv;
   uv_check_t check;
   uv_idle_t idle;
+  uv_idle_cb on_idle;    /* of turn.c */
   uv_timer_t trimmer;    /* unreferenced; active while stacks are to be freed */
   unsigned open_handles; /* of the five, until their close callbacks */
 
@@ -155,10 +157,8 @@ struct fluv_loop {
   fluv__inbox_t inbox;
 };
 
-/* Counts, in a child of fork(2), how far it is from the first parent. There no
- * thread has a loop, and those of the parent are not to be touched. */
-extern unsigned fluv__forks;
-void fluv__watch_forks(void); /* begin to count */
+/* Begin to count forks: in a child no thread has a loop. */
+void fluv__watch_forks(void);
 
 /* In a child of fork(2) that runs the host's loop: close what is fluv's there,
  * and touch nothing that the parent shares. */
@@ -187,26 +187,11 @@ void fluv__loop_cancel_tasks(fluv_loop_t* loop);
 /* Make and start the handles that turn.c is called by. */
 int fluv__turn_init(fluv_loop_t* loop);
 
-/* See to it that the ready queue is looked at, from outside a drain. */
-void fluv__loop_kick(fluv_loop_t* loop);
-
 /* Run what is ready, within what is left of the bounds of the turn. */
 void fluv__drain(fluv_loop_t* loop);
 
 /* A poll is over: the bounds are whole again. */
 void fluv__turn_begin(fluv_loop_t* loop);
-
-/* Begin and end a wait that only another thread, or a callback of the host's,
- * can end: the loop stays alive meanwhile. */
-void fluv__remote_wait_begin(fluv_loop_t* loop);
-void fluv__remote_wait_end(fluv_loop_t* loop);
-
-/* Keep the loop alive for what waits, or let it go. */
-void fluv__wakeup_update_ref(fluv_loop_t* loop);
-
-/* Is there anything but our sleeps, and what other threads may bring, that the
- * loop can wait for? */
-bool fluv__has_external_work(fluv_loop_t* loop);
 
 /* Is what is ready being run just now? */
 static inline bool fluv__is_draining(const fluv_loop_t* loop) {
@@ -217,22 +202,6 @@ static inline bool fluv__is_draining(const fluv_loop_t* loop) {
 
 static inline void fluv__set_draining(fluv_loop_t* loop, bool draining) {
   atomic_store_explicit(&loop->draining, draining, memory_order_relaxed);
-}
-
-/* Begin and end a wait in a queue. It keeps the loop alive: another thread may
- * end it, one that does not exist yet included. The exception is `alone`, which
- * each rest determines again. In a drain the loop is let go at the end. */
-static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
-  loop->queued_waits++;
-  if (fluv__unlikely(!loop->wakeup_refd)) {
-    loop->alone = false;
-    fluv__wakeup_update_ref(loop);
-  }
-}
-
-static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
-  if (--loop->queued_waits == 0 && fluv__unlikely(!fluv__is_draining(loop)))
-    fluv__wakeup_update_ref(loop);
 }
 
 /* Run what has arrived from this thread, unless somebody does already or will.
@@ -257,12 +226,6 @@ void fluv__wrong_thread(const fluv_loop_t* home,
                         const char* what,
                         const fluv_loc_t* made,
                         const fluv_loc_t* used) FLUV__NORETURN;
-
-/* Have the loop of this thread watched, and no longer. In lib/runtime: the one
- * thing of a layer above that the core calls by name, since every loop is to
- * have it without asking. */
-void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms);
-void fluv__watchdog_end(fluv_loop_t* loop);
 
 /* Make a future of size bytes, in state COLD with nothing set
  * but the base. NULL when memory has run out or there is no loop. */
@@ -312,6 +275,9 @@ static inline fluv__task_t* fluv__hook_begin(fluv_loop_t* loop) {
 static inline void fluv__hook_end(fluv_loop_t* loop, fluv__task_t* task) {
   loop->current = task;
 }
+
+/* In alive.c: have the ready queue run, from outside a drain. */
+void fluv__loop_kick(fluv_loop_t* loop);
 
 static inline void fluv__ready_push(fluv_loop_t* loop, fluv_future_t* f) {
   f->next = NULL;

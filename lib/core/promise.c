@@ -18,6 +18,8 @@
  */
 #include "core/promise.h"
 
+#include "core/alive.h"
+
 #include "base/atomic.h"
 #include "core/loop.h"
 #include "core/object.h"

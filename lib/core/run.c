@@ -2,6 +2,7 @@
 /* Running a loop of our own, and waiting in plain code. */
 #include <stdio.h>
 
+#include "core/alive.h"
 #include "core/task.h"
 
 /* How long fluv_run() waits for what is left when its task has returned. */

@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -104,23 +103,4 @@ void fluv__spin_woken(fluv_loop_t* loop) {
   spin->credits = CREDITS_TO_TRY;
   if (spin->gap < MAX_GAP)
     spin->gap *= 2;
-}
-
-bool fluv__only_thread(void) {
-#if defined(__linux__) && !FLUV_TSAN
-  /* Once there was a second thread the question is not asked again: it costs
-   * a system call, and threads seldom go for good. */
-  static fluv__atomic_bool_t others;
-  struct stat tasks;
-
-  /* Relaxed: who misses it asks once more. */
-  if (atomic_load_explicit(&others, memory_order_relaxed))
-    return false;
-  /* A folder has a link from its parent, one from itself, and one from each
-   * of the folders in it. */
-  if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)
-    return true;
-  atomic_store_explicit(&others, true, memory_order_relaxed);
-#endif
-  return false;
 }

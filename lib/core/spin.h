@@ -33,7 +33,4 @@ static inline void fluv__spin_pays(fluv_loop_t* loop, bool arrived) {
     loop->spin.recent = RECENT_TURNS;
 }
 
-/* Has this process no thread but the caller's? False if that is not known. */
-bool fluv__only_thread(void);
-
 #endif /* FLUV_CORE_LOOK_H */

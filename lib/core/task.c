@@ -33,7 +33,7 @@ FLUV__INLINE fluv__task_t* take_next(fluv_loop_t* loop) {
   fluv_future_t* f;
 
   while ((f = loop->ready_head) != NULL && loop->turn_left > 0) {
-    if (fluv__likely(fluv__is_task(f))) {
+    if (fluv__likely(f->ops == &fluv__task_ops)) {
       loop->ready_head = f->next;
       loop->turn_left--;
       prefetch(f->next);
@@ -330,6 +330,7 @@ static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
 const fluv__ops_t fluv__task_ops = {
   .kind = "task",
   .live = true,
+  .is_task = true,
   .cancel = task_cancel,
   .release = task_release,
   .describe = task_describe,

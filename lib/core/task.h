@@ -60,7 +60,7 @@ enum {
 extern const fluv__ops_t fluv__task_ops;
 
 static inline bool fluv__is_task(const fluv_future_t* f) {
-  return f->ops == &fluv__task_ops;
+  return f->ops->is_task;
 }
 
 /* The first function on every stack. */

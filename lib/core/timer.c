@@ -2,6 +2,8 @@
 /* Timers of a loop: one wheel, one uv_timer_t, one clock. */
 #include "core/timer.h"
 
+#include "core/alive.h"
+
 #include "core/loop.h"
 
 #define NS_PER_MS UINT64_C(1000000)

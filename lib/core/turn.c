@@ -10,6 +10,7 @@
  * than a switch, so it is done once a chunk of resumes, and the chunk adapts
  * to how long they take.
  */
+#include "core/alive.h"
 #include "core/process.h"
 #include "core/self.h"
 #include "core/spin.h"
@@ -73,8 +74,6 @@ void fluv__turn_begin(fluv_loop_t* loop) {
   loop->turn_left = take_chunk(&loop->bounds, chunk);
 }
 
-static void set_idle(fluv_loop_t* loop, bool active);
-
 /* Run what is ready. */
 static void run_ready(fluv_loop_t* loop) {
   fluv_future_t* f;
@@ -91,36 +90,6 @@ static void run_ready(fluv_loop_t* loop) {
   }
 }
 
-/* A handle that is active although it does not keep the loop alive: its
- * callback may wake a task, or make a thread that does. */
-static void find_unrefd(uv_handle_t* handle, void* arg) {
-  const fluv_loop_t* loop = fluv__loop;
-  bool* found = arg;
-
-  if (handle != (const uv_handle_t*) &loop->check &&
-      handle != (const uv_handle_t*) &loop->timers.uv &&
-      handle != (const uv_handle_t*) loop->limit &&
-      handle != &loop->inbox.wakeup.uv.handle && uv_is_active(handle) &&
-      !uv_has_ref(handle))
-    *found = true;
-}
-
-/* Tasks wait in queues, and nothing is ready. Can nobody wake them any more?
- * True only if that is certain, and thus never while the host runs the loop:
- * what the host does when uv_run() returns is not known. In a uv_run() of our
- * own nothing can happen any more if libuv would end it, no handle's callback
- * may come, and no other thread exists. All of it may be different after the
- * next callback, so each rest asks again. */
-static bool is_deadlocked(fluv_loop_t* loop) {
-  bool unrefd = false;
-
-  if (!loop->blocking || loop->remote_waits > 0 || loop->timers.count > 0 ||
-      fluv__has_external_work(loop) || !fluv__only_thread())
-    return false;
-  uv_walk(loop->uv, find_unrefd, &unrefd);
-  return !unrefd;
-}
-
 /* Nothing is left to do: may the loop poll? False: something has arrived. */
 static bool rest(fluv_loop_t* loop) {
   if (loop->sched != NULL && !loop->sched->rest(loop))
@@ -130,7 +99,7 @@ static bool rest(fluv_loop_t* loop) {
       loop->sched->begin(loop); /* we do not sleep after all */
     return false;
   }
-  loop->alone = loop->queued_waits > 0 && is_deadlocked(loop);
+  loop->alone = loop->queued_waits > 0 && fluv__loop_is_deadlocked(loop);
   fluv__wakeup_update_ref(loop);
   return true;
 }
@@ -153,7 +122,7 @@ void fluv__drain(fluv_loop_t* loop) {
       break;
   }
   fluv__set_draining(loop, false);
-  set_idle(loop, more || round == MAX_ROUNDS);
+  fluv__loop_set_idle(loop, more || round == MAX_ROUNDS);
 }
 
 /* libuv has called in: not from inside a task or a callback of ours? */
@@ -184,21 +153,6 @@ static void on_idle(uv_idle_t* handle) {
   fluv__drain(loop);
   /* The poll that follows works out how long to wait from libuv's clock. */
   uv_update_time(loop->uv);
-}
-
-static void set_idle(fluv_loop_t* loop, bool active) {
-  if (active == loop->idle_active || loop->closing ||
-      uv_is_closing((uv_handle_t*) &loop->idle))
-    return;
-  loop->idle_active = active;
-  if (active)
-    uv_idle_start(&loop->idle, on_idle);
-  else
-    uv_idle_stop(&loop->idle);
-}
-
-void fluv__loop_kick(fluv_loop_t* loop) {
-  set_idle(loop, true);
 }
 
 /* Tasks wait, and this iteration is the last, since nothing is alive. */
@@ -261,9 +215,10 @@ static void on_check(uv_check_t* handle) {
   }
   if (fluv__unlikely(loop->timers.paused)) {
     fluv__timers_turn(loop);
-    set_idle(loop,
-             loop->ready_head != NULL || fluv__timers_want_turn(loop) ||
-                 fluv__inbox_wants_turn(&loop->inbox));
+    fluv__loop_set_idle(loop,
+                        loop->ready_head != NULL ||
+                            fluv__timers_want_turn(loop) ||
+                            fluv__inbox_wants_turn(&loop->inbox));
   }
   report_stuck(loop);
 }
@@ -284,50 +239,9 @@ int fluv__turn_init(fluv_loop_t* loop) {
   uv_timer_init(loop->uv, &loop->trimmer);
   uv_unref((uv_handle_t*) &loop->trimmer);
   uv_check_start(&loop->check, on_check);
+  loop->on_idle = on_idle;
   fluv__turn_begin(loop);
   uv_unref(&loop->inbox.wakeup.uv.handle);
   uv_unref((uv_handle_t*) &loop->check);
   return 0;
-}
-
-void fluv__wakeup_update_ref(fluv_loop_t* loop) {
-  bool want = loop->remote_waits > 0 ||
-              (loop->queued_waits > 0 && !loop->alone) ||
-              (loop->winding_down && loop->abandoned_jobs > 0);
-
-  if (want == loop->wakeup_refd || loop->closing)
-    return;
-  loop->wakeup_refd = want;
-  if (want)
-    uv_ref(&loop->inbox.wakeup.uv.handle);
-  else
-    uv_unref(&loop->inbox.wakeup.uv.handle);
-}
-
-void fluv__remote_wait_begin(fluv_loop_t* loop) {
-  loop->remote_waits++;
-  fluv__wakeup_update_ref(loop);
-}
-
-void fluv__remote_wait_end(fluv_loop_t* loop) {
-  loop->remote_waits--;
-  fluv__wakeup_update_ref(loop);
-}
-
-bool fluv__has_external_work(fluv_loop_t* loop) {
-  uv_handle_t* wakeup = &loop->inbox.wakeup.uv.handle;
-  bool alive;
-
-  if (loop->jobs > 0)
-    return true;
-  uv_unref((uv_handle_t*) &loop->timers.uv);
-  uv_unref((uv_handle_t*) &loop->idle);
-  uv_unref(wakeup);
-  alive = uv_loop_alive(loop->uv) != 0;
-  uv_ref((uv_handle_t*) &loop->idle);
-  if (loop->wakeup_refd)
-    uv_ref(wakeup);
-  if (loop->timers.refd)
-    uv_ref((uv_handle_t*) &loop->timers.uv);
-  return alive;
 }

@@ -41,9 +41,7 @@ static void forget_in_child(void) {
     signal(signums[i], SIG_DFL);
 }
 
-static void add_fork_handler(void) {
-  (void) pthread_atfork(NULL, NULL, forget_in_child);
-}
+static fluv__fork_t fork_watch = { .child = forget_in_child };
 
 static void on_close(uv_handle_t* handle) {
   handles_t* handles = handle->data;
@@ -114,12 +112,11 @@ static int watch(signal_op_t* op) {
 fluv_future_t* fluv_shutdown_signal_loc(const fluv_loc_t* loc) {
   signal_op_t* op =
       (signal_op_t*) fluv__future_new(&signal_ops, sizeof(signal_op_t), loc);
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   int err = FLUV_ENOMEM;
 
   if (op == NULL)
     return fluv__future_enomem();
-  pthread_once(&once, add_fork_handler);
+  fluv__fork_watch(&fork_watch);
   atomic_fetch_add(&waiting, 1);
   op->base.loop->owns_more = owns;
   op->base.state = FLUV__PENDING;

@@ -2,6 +2,7 @@
 /* Blocking work: jobs for the pool as futures of a loop. */
 #include <stdio.h>
 
+#include "core/alive.h"
 #include "core/options.h"
 #include "runtime/jobs.h"
 

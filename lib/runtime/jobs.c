@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "core/monitor.h"
 #include "core/options.h"
-#include "runtime/monitor.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
@@ -154,6 +154,8 @@ static void forget(void) {
   pool.watched = pool.watch.listed = false;
 }
 
+static fluv__fork_t fork_watch = { .child = forget };
+
 #ifdef HAVE_ON_EXIT
 
 static int exit_status;
@@ -194,7 +196,7 @@ static int open_pool(void) {
   fluv__list_init(&pool.queue);
   fluv__list_init(&pool.lookups);
   if (!registered) {
-    pthread_atfork(NULL, NULL, forget);
+    fluv__fork_watch(&fork_watch);
 #ifdef HAVE_ON_EXIT
     (void) on_exit(keep_status, NULL);
 #endif

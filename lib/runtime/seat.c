@@ -7,6 +7,7 @@
  * calls reads `loop` after it has set CALLED. The seat is free when the call
  * has arrived.
  */
+#include "core/alive.h"
 #include "runtime/runtime.h"
 
 enum {

@@ -2,6 +2,8 @@
 /* Waiting in line for something that any thread may give. */
 #include "sync/wait.h"
 
+#include "core/alive.h"
+
 static void leave(fluv__sync_op_t* op) {
   op->base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
   op->wait.state = FLUV__NOT_QUEUED;

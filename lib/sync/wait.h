@@ -25,6 +25,7 @@
 #define FLUV_SYNC_WAIT_H
 
 #include "base/event.h"
+#include "core/alive.h"
 #include "sync/guard.h"
 
 enum {

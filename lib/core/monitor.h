@@ -6,8 +6,8 @@
  * one at a time, under a lock of the monitor's own; locks that a look takes
  * must never be held by a caller of the functions below.
  */
-#ifndef FLUV_RUNTIME_MONITOR_H
-#define FLUV_RUNTIME_MONITOR_H
+#ifndef FLUV_CORE_MONITOR_H
+#define FLUV_CORE_MONITOR_H
 
 #include "core/internal.h"
 
@@ -28,4 +28,4 @@ bool fluv__monitor_add(fluv__watch_t* watch, uint64_t delay);
 /* Any thread but the monitor's: look no more. No look is under way after. */
 void fluv__monitor_remove(fluv__watch_t* watch);
 
-#endif /* FLUV_RUNTIME_MONITOR_H */
+#endif /* FLUV_CORE_MONITOR_H */

@@ -24,9 +24,10 @@
 #include <unistd.h>
 
 #include "base/event.h"
+#include "core/monitor.h"
 #include "core/self.h"
 #include "core/task.h"
-#include "runtime/monitor.h"
+#include "core/watchdog.h"
 
 #ifdef HAVE_EXECINFO_H
 # include <execinfo.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The monitor: one thread that looks at things now and then. */
 #define _GNU_SOURCE
-#include "runtime/monitor.h"
+#include "core/monitor.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <uv.h>
 
 #include "base/event.h"
+#include "base/fork.h"
 
 enum {
   /* What glibc asks for at least, and what formatting a line or two takes. */
@@ -38,8 +39,10 @@ static void reinit_after_fork(void) {
 }
 
 static void init(void) {
+  static fluv__fork_t watch = { .child = reinit_after_fork };
+
   begin();
-  pthread_atfork(NULL, NULL, reinit_after_fork);
+  fluv__fork_watch(&watch);
 }
 
 static void look(fluv__watch_t* watch, uint64_t now) {

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What keeps a loop alive, and whether anything still can wake its tasks. */
+#include "core/alive.h"
+
+#include <sys/stat.h>
+
+void fluv__loop_set_idle(fluv_loop_t* loop, bool active) {
+  if (active == loop->idle_active || loop->closing ||
+      uv_is_closing((uv_handle_t*) &loop->idle))
+    return;
+  loop->idle_active = active;
+  if (active)
+    uv_idle_start(&loop->idle, loop->on_idle);
+  else
+    uv_idle_stop(&loop->idle);
+}
+
+void fluv__loop_kick(fluv_loop_t* loop) {
+  fluv__loop_set_idle(loop, true);
+}
+
+void fluv__wakeup_update_ref(fluv_loop_t* loop) {
+  bool want = loop->remote_waits > 0 ||
+              (loop->queued_waits > 0 && !loop->alone) ||
+              (loop->winding_down && loop->abandoned_jobs > 0);
+
+  if (want == loop->wakeup_refd || loop->closing)
+    return;
+  loop->wakeup_refd = want;
+  if (want)
+    uv_ref(&loop->inbox.wakeup.uv.handle);
+  else
+    uv_unref(&loop->inbox.wakeup.uv.handle);
+}
+
+void fluv__remote_wait_begin(fluv_loop_t* loop) {
+  loop->remote_waits++;
+  fluv__wakeup_update_ref(loop);
+}
+
+void fluv__remote_wait_end(fluv_loop_t* loop) {
+  loop->remote_waits--;
+  fluv__wakeup_update_ref(loop);
+}
+
+bool fluv__has_external_work(fluv_loop_t* loop) {
+  uv_handle_t* wakeup = &loop->inbox.wakeup.uv.handle;
+  bool alive;
+
+  if (loop->jobs > 0)
+    return true;
+  uv_unref((uv_handle_t*) &loop->timers.uv);
+  uv_unref((uv_handle_t*) &loop->idle);
+  uv_unref(wakeup);
+  alive = uv_loop_alive(loop->uv) != 0;
+  uv_ref((uv_handle_t*) &loop->idle);
+  if (loop->wakeup_refd)
+    uv_ref(wakeup);
+  if (loop->timers.refd)
+    uv_ref((uv_handle_t*) &loop->timers.uv);
+  return alive;
+}
+
+/* Is this the only thread of the process? False if that is not known. */
+static bool is_only_thread(void) {
+#if defined(__linux__) && !FLUV_TSAN
+  /* Once there was a second thread the question is not asked again: it costs
+   * a system call, and threads seldom go for good. */
+  static fluv__atomic_bool_t others;
+  struct stat tasks;
+
+  /* Relaxed: who misses it asks once more. */
+  if (atomic_load_explicit(&others, memory_order_relaxed))
+    return false;
+  /* A folder has a link from its parent, one from itself, and one from each
+   * of the folders in it. */
+  if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)
+    return true;
+  atomic_store_explicit(&others, true, memory_order_relaxed);
+#endif
+  return false;
+}
+
+/* A handle that is active although it does not keep the loop alive: its
+ * callback may wake a task, or make a thread that does. */
+static void find_unrefd(uv_handle_t* handle, void* arg) {
+  const fluv_loop_t* loop = fluv__loop;
+  bool* found = arg;
+
+  if (handle != (const uv_handle_t*) &loop->check &&
+      handle != (const uv_handle_t*) &loop->timers.uv &&
+      handle != (const uv_handle_t*) loop->limit &&
+      handle != &loop->inbox.wakeup.uv.handle && uv_is_active(handle) &&
+      !uv_has_ref(handle))
+    *found = true;
+}
+
+/* Tasks wait in queues, and nothing is ready. Can nobody wake them any more?
+ * True only if that is certain, and thus never while the host runs the loop:
+ * what the host does when uv_run() returns is not known. In a uv_run() of our
+ * own nothing can happen any more if libuv would end it, no handle's callback
+ * may come, and no other thread exists. All of it may be different after the
+ * next callback, so each rest asks again. */
+bool fluv__loop_is_deadlocked(fluv_loop_t* loop) {
+  bool unrefd = false;
+
+  if (!loop->blocking || loop->remote_waits > 0 || loop->timers.count > 0 ||
+      fluv__has_external_work(loop) || !is_only_thread())
+    return false;
+  uv_walk(loop->uv, find_unrefd, &unrefd);
+  return !unrefd;
+}
