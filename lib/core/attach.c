@@ -194,7 +194,7 @@ static void release_left_over(fluv_loop_t* loop) {
   size_t i;
 
   fluv__list_foreach (it, &loop->tasks)
-    fluv__report_leaked_locks(fluv__container_of(it, fluv__task_t, all));
+    fluv__task_report_locks(fluv__container_of(it, fluv__task_t, all));
   while (fluv__pool_find(&loop->pool, &batch) > 0) {
     for (i = 0; i < batch.count; i++) {
       fluv_future_t* f = batch.f[i];

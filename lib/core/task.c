@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/hold.h"
 #include "core/interrupt.h"
 #include "core/options.h"
 #include "core/self.h"
@@ -60,8 +59,7 @@ static void clean_up(fluv__task_t* task) {
 static void end_task(fluv__task_t* task, int64_t result) {
   fluv_loop_t* loop = task->base.loop;
 
-  if (fluv__unlikely(task->holds != NULL))
-    fluv__report_leaked_locks(task);
+  fluv__task_report_locks(task);
   fluv__list_remove(&task->all);
   loop->task_count--;
   task->stack = NULL;
@@ -324,7 +322,8 @@ static void task_describe(const fluv_future_t* f, char* buf, size_t size) {
              "waiting for %s at %s",
              task->waiting->ops->kind,
              fluv__loc_format(task->await_loc, place, sizeof(place)));
-  fluv__holds_describe(task, buf, size);
+  if (task->holds != NULL)
+    fluv__task_hold_ops(task)->describe(task, buf, size);
 }
 
 const fluv__ops_t fluv__task_ops = {

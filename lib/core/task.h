@@ -24,8 +24,17 @@ typedef struct fluv__cleanup fluv__cleanup_t;
 /* A name, locals and what else few tasks need: core/self.h. */
 typedef struct fluv__task_ext fluv__task_ext_t;
 
-/* A lock that it holds or asks for. */
+/* A lock that a task holds or has asked for: sync/hold.h. It begins with a
+ * pointer to the table of its kind, which is all that the core knows of it. */
 typedef struct fluv__hold fluv__hold_t;
+
+typedef struct fluv__hold_ops {
+  const char* kind; /* "mutex" */
+  /* The task has returned: report what it still holds, and clear the list. */
+  void (*task_ends)(fluv__task_t* task);
+  /* Append the locks that the task holds to its description. */
+  void (*describe)(const fluv__task_t* task, char* buf, size_t size);
+} fluv__hold_ops_t;
 
 struct fluv__task {
   fluv_future_t base;
@@ -36,7 +45,7 @@ struct fluv__task {
   const fluv_loc_t* await_loc; /* where the current or last await is */
   fluv__cleanup_t* cleanups;   /* innermost first */
   fluv__task_ext_t* ext;       /* NULL until needed */
-  fluv__hold_t* holds;
+  fluv__hold_t* holds;         /* locks held or asked for; NULL: none */
   fluv_task_fn fn;
   void* arg;
   fluv__list_t all;             /* in loop->tasks */
@@ -69,7 +78,17 @@ void fluv__task_main(void);
 /* Let the loop's own stack run a task that is next. */
 void fluv__task_run(fluv_loop_t* loop, fluv__task_t* task);
 
-/* Forget the locks that a task still holds, and say so. */
-void fluv__report_leaked_locks(fluv__task_t* task);
+/* The table of the first hold of a task that has one; all tables have the same
+ * functions. */
+static inline const fluv__hold_ops_t* fluv__task_hold_ops(
+    const fluv__task_t* task) {
+  return *(const fluv__hold_ops_t* const*) (const void*) task->holds;
+}
+
+/* The task ends: report the locks that it still holds. */
+static inline void fluv__task_report_locks(fluv__task_t* task) {
+  if (fluv__unlikely(task->holds != NULL))
+    fluv__task_hold_ops(task)->task_ends(task);
+}
 
 #endif /* FLUV_CORE_TASK_H */

@@ -7,7 +7,7 @@
  * It is started in the name of the task that waits, and is not cancelled with
  * the wait; only if the wait is dropped is nobody there to hold the mutex.
  */
-#include "core/hold.h"
+#include "sync/hold.h"
 #include "sync/mutex.h"
 #include "sync/wait.h"
 
@@ -29,8 +29,10 @@ typedef struct condvar_op {
   bool locked; /* the mutex, in the name of the task */
 } condvar_op_t;
 
+static const fluv__hold_ops_t hold_ops = FLUV__HOLD_OPS("notification");
+
 /* What `asks` asks for: a notification, which no task holds. */
-static const fluv__hold_t notification = { .kind = "notification" };
+static const fluv__hold_t notification = { .ops = &hold_ops };
 
 static void end(condvar_op_t* op) {
   fluv__hold_end(&op->asks);
@@ -61,10 +63,6 @@ static void on_locked(fluv__waiter_t* waiter, fluv_future_t* f) {
 
 /* The waiting is over with `result`: lock the mutex again. */
 static void lock_again(condvar_op_t* op, int64_t result) {
-  fluv_loop_t* loop = op->sync.base.loop;
-  fluv__task_t* current = loop->current;
-  bool done;
-
   op->result = result;
   op->sync.base.flags |= FLUV__NEEDS_RELEASE;
   if (op->sync.base.flags & FLUV__DISCARDED) {
@@ -74,10 +72,8 @@ static void lock_again(condvar_op_t* op, int64_t result) {
     return;
   }
   op->waiter.wake = on_locked;
-  loop->current = op->asks.task;
-  done = !fluv__start_and_wait(op->lock, &op->waiter);
-  loop->current = current;
-  if (done)
+  fluv__mutex_lock_for(op->lock, op->asks.task);
+  if (!fluv__start_and_wait(op->lock, &op->waiter))
     locked(op);
 }
 
@@ -116,7 +112,7 @@ static void condvar_start(fluv_future_t* f) {
   condvar_op_t* op = (condvar_op_t*) f;
   int err;
 
-  op->asks.kind = "condvar";
+  op->asks.ops = &hold_ops;
   op->asks.of = &notification;
   fluv__hold_begin(&op->asks, f->loop->current, f->loc);
   /* In line first: who gets the mutex may notify at once. */
@@ -200,10 +196,11 @@ fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
   if (cv == NULL || mutex == NULL)
     return fluv__future_fail(FLUV_EINVAL, loc);
   fluv__check(cv, CONDVAR);
+  fluv__check(mutex, MUTEX);
   op = (condvar_op_t*) fluv__sync_op_new(&condvar_ops, sizeof(*op), loc);
   if (op == NULL)
     return fluv__future_enomem();
-  op->lock = fluv_mutex_lock_loc(mutex, loc);
+  op->lock = fluv__mutex_lock_new(mutex, loc);
   if (op->lock->state == FLUV__DONE) {
     fluv__future_free(&op->sync.base, loc);
     return fluv__future_enomem();

@@ -6,11 +6,13 @@
  */
 #include <stdio.h>
 
-#include "core/hold.h"
+#include "sync/hold.h"
 #include "sync/mutex.h"
 #include "sync/wait.h"
 
 #define LOCKED_TWICE "a mutex is locked by whoever holds it already"
+
+static const fluv__hold_ops_t hold_ops = FLUV__HOLD_OPS("mutex");
 
 struct fluv_mutex {
   fluv__object_t object;
@@ -23,7 +25,7 @@ struct fluv_mutex {
 typedef struct lock_op {
   fluv__sync_op_t sync;
   fluv_mutex_t* mutex;
-  fluv__hold_t asks; /* while in line: the task that will hold it */
+  fluv__hold_t asks; /* while it waits: the task that will hold the mutex */
 } lock_op_t;
 
 /* Under the guard: give it to the first in line, or leave it unlocked. */
@@ -71,16 +73,16 @@ static void lock_arrive(fluv__inbox_node_t* node) {
 }
 
 static void ask(lock_op_t* op, fluv__task_t* task) {
-  op->asks.kind = "mutex";
+  op->asks.ops = &hold_ops;
   op->asks.of = &op->mutex->hold;
   fluv__hold_begin(&op->asks, task, op->sync.base.loc);
   fluv__sync_op_join(&op->sync, &op->mutex->waiters, lock_arrive);
 }
 
-static FLUV__NOINLINE void lock_slow(fluv_future_t* f) {
+/* Lock, in the name of `task`, or wait for it. */
+static FLUV__NOINLINE void lock_slow(fluv_future_t* f, fluv__task_t* task) {
   lock_op_t* op = (lock_op_t*) f;
   fluv_mutex_t* mutex = op->mutex;
-  fluv__task_t* task = f->loop->current;
   const fluv_loc_t* held = NULL;
   int err;
 
@@ -113,7 +115,11 @@ static void lock_start(fluv_future_t* f) {
     }
     fluv__guard_leave_home(&mutex->guard);
   }
-  lock_slow(f);
+  lock_slow(f, f->loop->current);
+}
+
+static void lock_for_start(fluv_future_t* f) {
+  lock_slow(f, ((lock_op_t*) f)->asks.task);
 }
 
 static bool lock_withdraw(fluv_future_t* f) {
@@ -179,6 +185,16 @@ static const fluv__ops_t lock_ops = {
   .describe = lock_describe,
 };
 
+/* The same, but the task that will hold the mutex is asks.task. */
+static const fluv__ops_t lock_for_ops = {
+  .kind = "mutex lock",
+  .start = lock_for_start,
+  .cancel = lock_cancel,
+  .give_back = lock_give_back,
+  .release = lock_release,
+  .describe = lock_describe,
+};
+
 int fluv_mutex_new(fluv_mutex_t** out_mutex) {
   fluv_mutex_t* mutex;
 
@@ -190,7 +206,7 @@ int fluv_mutex_new(fluv_mutex_t** out_mutex) {
   fluv__object_init(mutex, MUTEX, NULL);
   fluv__guard_init(&mutex->guard);
   fluv__list_init(&mutex->waiters);
-  mutex->hold.kind = "mutex";
+  mutex->hold.ops = &hold_ops;
   *out_mutex = mutex;
   return 0;
 }
@@ -211,17 +227,32 @@ void fluv_mutex_free(fluv_mutex_t* mutex) {
   fluv__object_free(mutex, NULL);
 }
 
-fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
-  lock_op_t* op;
+FLUV__INLINE fluv_future_t* lock_new(const fluv__ops_t* ops,
+                                     fluv_mutex_t* mutex,
+                                     const fluv_loc_t* loc) {
+  lock_op_t* op = (lock_op_t*) fluv__sync_op_new(ops, sizeof(*op), loc);
 
-  if (fluv__unlikely(mutex == NULL))
-    return fluv__future_fail(FLUV_EINVAL, loc);
-  fluv__check(mutex, MUTEX);
-  op = (lock_op_t*) fluv__sync_op_new(&lock_ops, sizeof(*op), loc);
   if (fluv__unlikely(op == NULL))
     return fluv__future_enomem();
   op->mutex = mutex;
   return &op->sync.base;
+}
+
+fluv_future_t* fluv_mutex_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
+  if (fluv__unlikely(mutex == NULL))
+    return fluv__future_fail(FLUV_EINVAL, loc);
+  fluv__check(mutex, MUTEX);
+  return lock_new(&lock_ops, mutex, loc);
+}
+
+fluv_future_t* fluv__mutex_lock_new(fluv_mutex_t* mutex,
+                                    const fluv_loc_t* loc) {
+  return lock_new(&lock_for_ops, mutex, loc);
+}
+
+void fluv__mutex_lock_for(fluv_future_t* lock, fluv__task_t* task) {
+  fluv__assert(lock->ops == &lock_for_ops && lock->state == FLUV__COLD);
+  ((lock_op_t*) lock)->asks.task = task;
 }
 
 int fluv_mutex_try_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {

@@ -3,10 +3,18 @@
 #ifndef FLUV_SYNC_MUTEX_H
 #define FLUV_SYNC_MUTEX_H
 
-#include "core/internal.h"
+#include "core/task.h"
 
-/* Unlock it for whoever was to hold it and does not want it, unless that has
- * been done. `loc` is where it was locked. */
+/* A lock future for a task that is named later. A failed future if there is no
+ * memory. */
+fluv_future_t* fluv__mutex_lock_new(fluv_mutex_t* mutex, const fluv_loc_t* loc);
+
+/* The task that will hold the mutex (NULL: this thread outside tasks), of a
+ * future of fluv__mutex_lock_new() that is not started. */
+void fluv__mutex_lock_for(fluv_future_t* lock, fluv__task_t* task);
+
+/* Unlock the mutex for a task that does not want it any more, unless it is
+ * unlocked. `loc` is where it was locked. */
 void fluv__mutex_give_back(fluv_mutex_t* mutex, const fluv_loc_t* loc);
 
 #endif /* FLUV_SYNC_MUTEX_H */

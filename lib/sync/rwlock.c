@@ -9,7 +9,7 @@
  * Who reads is known in debug builds only: there somebody who reads and would
  * wait for himself to have done so gets an error.
  */
-#include "core/hold.h"
+#include "sync/hold.h"
 #include "sync/wait.h"
 
 #define LOCKED_TWICE "an rwlock is asked for by whoever holds it for writing"
@@ -20,6 +20,8 @@ enum {
   READ, /* wait.n */
   WRITE
 };
+
+static const fluv__hold_ops_t hold_ops = FLUV__HOLD_OPS("rwlock");
 
 struct fluv_rwlock {
   fluv__object_t object;
@@ -209,7 +211,7 @@ static void rwlock_arrive(fluv__inbox_node_t* node) {
 }
 
 static void ask(rwlock_op_t* op, fluv__task_t* task) {
-  op->asks.kind = "rwlock";
+  op->asks.ops = &hold_ops;
   op->asks.of = &op->lock->hold;
   fluv__hold_begin(&op->asks, task, op->sync.base.loc);
   fluv__sync_op_join(&op->sync, &op->lock->waiters, rwlock_arrive);
@@ -335,7 +337,7 @@ int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
   fluv__object_init(lock, RWLOCK, NULL);
   fluv__guard_init(&lock->guard);
   fluv__list_init(&lock->waiters);
-  lock->hold.kind = "rwlock";
+  lock->hold.ops = &hold_ops;
   reads_init(lock);
   *out_lock = lock;
   return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who holds a lock, and who waits for whom. */
-#include "core/hold.h"
+/* Holds: reports about them, and the search for tasks that wait for each
+ * other. */
+#include "sync/hold.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +28,8 @@ void fluv__hold_complain(const fluv_loc_t* held,
                fluv__loc_format(held, held_at, sizeof(held_at)));
 }
 
-/* The task is about to be gone, and what it holds stays locked for good. */
-void fluv__report_leaked_locks(fluv__task_t* task) {
+/* The task ends, and its locks stay locked permanently. */
+void fluv__holds_task_ends(fluv__task_t* task) {
   char place[FLUV__LOC_SIZE];
   fluv__hold_t* hold;
   fluv__hold_t* next;
@@ -41,7 +42,7 @@ void fluv__report_leaked_locks(fluv__task_t* task) {
     if (hold->of == NULL)
       fluv__warn("task \"%s\" has returned with a %s that it locked at %s",
                  fluv__task_name(task),
-                 hold->kind,
+                 hold->ops->kind,
                  fluv__loc_format(hold->loc, place, sizeof(place)));
   }
   task->holds = NULL;
@@ -59,14 +60,14 @@ void fluv__holds_describe(const fluv__task_t* task, char* buf, size_t size) {
       snprintf(buf + used,
                size - used,
                ", holding a %s locked at %s",
-               hold->kind,
+               hold->ops->kind,
                fluv__loc_format(hold->loc, place, sizeof(place)));
   }
 }
 
 #if FLUV_DEBUG
 
-/* Deeper chains of tasks are not looked into. */
+/* Longer chains of tasks are not followed: recursion needs stack. */
 enum {
   MAX_DEPTH = 64
 };
@@ -80,7 +81,7 @@ static void say_link(const fluv__task_t* task,
   fluv__warn("  task \"%s\" waits at %s for a %s that \"%s\" locked at %s",
              fluv__task_name(task),
              fluv__loc_format(loc, asked, sizeof(asked)),
-             hold->kind,
+             hold->ops->kind,
              fluv__task_name(hold->task),
              fluv__loc_format(hold->loc, held, sizeof(held)));
 }
@@ -97,7 +98,7 @@ static bool awaits_for(const fluv__task_t* task,
   char place[FLUV__LOC_SIZE];
 
   if (task->base.loop != fluv__loop)
-    return false; /* it runs meanwhile, on another thread */
+    return false; /* what it awaits may change: its thread is running */
   f = task->waiting;
   if (f == NULL || !fluv__is_task(f) ||
       !waits_for((const fluv__task_t*) f, target, depth + 1))
