@@ -105,6 +105,24 @@ void fluv__channel_wake_receiver(fluv__channel_t* ch,
   }
 }
 
+bool fluv__channel_handoff(fluv__channel_t* ch,
+                           const void* item,
+                           fluv_loop_t* loop) {
+  fluv__wait_t* wait = fluv__wait_queue_first(&ch->rx_queue);
+  fluv__channel_op_t* op;
+
+  /* It may be an arm of the very select that the send is one of. */
+  if (ch->length > 0 || wait->loop != loop || loop->starting_arms > 0)
+    return false;
+  op = fluv__container_of(wait, fluv__channel_op_t, sync.wait);
+  fluv__channel_copy(op->u.out, item, ch->item_size);
+  (void) fluv__sync_op_withdraw(&op->sync);
+  ch->refs--; /* the sender has one */
+  fluv__guard_leave_home(&ch->guard);
+  fluv__complete(&op->sync.base, wait->n == 0 ? 0 : 1);
+  return true;
+}
+
 int fluv_channel_new(size_t capacity,
                      size_t item_size,
                      void (*destroy)(void* item),

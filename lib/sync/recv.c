@@ -57,24 +57,6 @@ FLUV__INLINE int64_t take(fluv__channel_t* ch,
 
 static void recv_arrive(fluv__inbox_node_t* node);
 
-bool fluv__channel_handoff(fluv__channel_t* ch,
-                           const void* item,
-                           fluv_loop_t* loop) {
-  fluv__wait_t* wait = fluv__wait_queue_first(&ch->rx_queue);
-  fluv__channel_op_t* op;
-
-  /* It may be an arm of the very select that the send is one of. */
-  if (ch->length > 0 || wait->loop != loop || loop->starting_arms > 0)
-    return false;
-  op = fluv__container_of(wait, fluv__channel_op_t, sync.wait);
-  fluv__channel_copy(op->u.out, item, ch->item_size);
-  (void) fluv__sync_op_withdraw(&op->sync);
-  ch->refs--; /* the sender has one */
-  fluv__guard_leave_home(&ch->guard);
-  fluv__complete(&op->sync.base, wait->n == 0 ? 0 : 1);
-  return true;
-}
-
 /* Under the guard: wait for a message; one that woke in vain, in front. */
 static void wait_for_message(fluv__channel_op_t* op,
                              bool in_front,
