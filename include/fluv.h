@@ -4,15 +4,16 @@
  *
  * Pointers passed in are borrowed for the call, unless the comment says that
  * they are taken over. Functions that take a fluv_future_t* take it over:
- * a future is used exactly once. The few that only look at one say so.
+ * a future is used exactly once. The few that only borrow one say so.
  *
  * NULL for a handle is FLUV_EINVAL where a function returns an error or a
  * future. Functions that free or close do nothing with it. All others, and all
- * that take a future, which is never NULL, abort and say their name. So does
- * every function that is given a handle which was freed, as far as that can be
- * seen: in debug builds for sure, and with the places where it was made and
- * freed. A stream or listener that was closed gives FLUV_EBADF as long as its
- * close or another operation is under way.
+ * that take a future, which is never NULL, print their name and abort. So does
+ * every function that is given a freed handle. Debug builds always detect that,
+ * and name the places where the handle was made and freed; other builds detect
+ * it only while the memory has not been used again. A stream or listener that
+ * was closed gives FLUV_EBADF while its close or another operation on it is
+ * pending.
  */
 #ifndef FLUV_H
 #define FLUV_H
@@ -45,21 +46,21 @@ extern "C" {
 #include "fluv/oneshot.h"   /* one message */
 #include "fluv/mutex.h"     /* one holder at a time */
 #include "fluv/rwlock.h"    /* readers or one writer */
-#include "fluv/notify.h"    /* a wake without a value */
-#include "fluv/barrier.h"   /* all go on together */
+#include "fluv/notify.h"    /* a wakeup without a value */
+#include "fluv/barrier.h"   /* tasks that wait for each other */
 #include "fluv/semaphore.h" /* permits */
 #include "fluv/watch.h"     /* a value and its changes */
 #include "fluv/broadcast.h" /* every receiver gets every message */
 #include "fluv/condvar.h"   /* wait under a mutex */
-#include "fluv/once.h"      /* a value made by the first */
-#include "fluv/token.h"     /* many are told to stop */
+#include "fluv/once.h"      /* a value that is made once */
+#include "fluv/token.h"     /* ask many tasks to stop */
 #include "fluv/tracker.h"   /* wait until all work is done */
 #include "fluv/handoff.h"   /* work for other threads' loops */
 #include "fluv/blocking.h"  /* work that blocks, on the thread pool */
 #include "fluv/runtime.h"   /* worker threads */
 #include "fluv/stream.h"    /* read, write, close */
 #include "fluv/tcp.h"       /* listen, accept, connect */
-#include "fluv/watchdog.h"  /* who keeps a loop from turning */
+#include "fluv/watchdog.h"  /* report tasks that block a loop */
 #include "fluv/server.h"    /* a task for each connection */
 #undef FLUV_H_INSIDE
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Barrier: all go on when the last has come; reusable. */
+/* Barrier: a number of tasks or threads wait for each other; reusable. */
 #ifndef FLUV_BARRIER_H
 #define FLUV_BARRIER_H
 
@@ -13,7 +13,7 @@ typedef struct fluv_barrier fluv_barrier_t;
 /**
  * Make a barrier.
  *
- * @param n            How many meet; at least 1.
+ * @param n            Number of waits that end together; at least 1.
  * @param out_barrier  Gets it; free it with fluv_barrier_free().
  *
  * @return  0.
@@ -24,7 +24,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_barrier_new(size_t n, fluv_barrier_t** out_barrier);
 
 /**
- * Free a barrier. That somebody waits at it is a mistake, and aborts.
+ * Free a barrier. Aborts if it is waited for.
  *
  * @param barrier  The barrier. Taken over. NULL is ignored.
  *
@@ -34,16 +34,16 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_barrier_free(fluv_barrier_t* barrier);
 
 /**
- * Wait until all have come.
+ * Wait until `n` tasks or threads wait at a barrier.
  *
  * @param barrier  The barrier; must stay until the future has ended.
  * @param loc      Place of the call; fluv_barrier_wait() fills it in.
  *
- * @return  Future, never NULL. Its value is 1 for the one that came last, who
- *          leads, and 0 for the others.
+ * @return  Future, never NULL. Its value is 1 for the last to arrive, the
+ *          leader, and 0 for the others.
  * @errors  FLUV_EINVAL  an argument is NULL.
- * @cancel  Safe: it does not count as having come. When all have come, it goes
- *          on as the others do.
+ * @cancel  Safe: it no longer counts as having arrived. After the last has
+ *          arrived it cannot be cancelled.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -52,15 +52,16 @@ fluv_future_t* fluv_barrier_wait_loc(fluv_barrier_t* barrier,
 #define fluv_barrier_wait(barrier) fluv_barrier_wait_loc((barrier), FLUV_LOC)
 
 /**
- * Block this thread until all have come.
+ * Block this thread until `n` tasks or threads wait at a barrier.
  *
  * @param barrier     The barrier. Borrowed.
  * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
  *
- * @return  1 for the one that came last, 0 for the others.
- * @errors  FLUV_ETIMEDOUT  the time was over first. It does not count as
- *            having come.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
+ * @return  1 for the last to arrive, 0 for the others.
+ * @errors  FLUV_ETIMEDOUT  the time was over first. The thread no longer counts
+ *            as having arrived.
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_EINVAL  `barrier` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD

@@ -2,10 +2,10 @@
 /* Broadcast: every receiver gets every message.
  *
  * Sending never waits: the oldest message is overwritten. A receiver that was
- * too slow is told once how many it missed, and goes on with the oldest that
- * is kept. Messages are plain data, copied to each receiver; send counted
- * pointers if they own something. A receiver may be used on any thread, but by
- * one at a time.
+ * too slow gets FLUV_ELAGGED once, and continues with the oldest message that
+ * is kept. Messages are plain data and are copied to each receiver; to send an
+ * object with an owner, send a reference-counted pointer. A receiver may be
+ * used on any thread, but by one at a time.
  */
 #ifndef FLUV_BROADCAST_H
 #define FLUV_BROADCAST_H
@@ -14,11 +14,11 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** The sending end; counted. Any thread may use it. */
+/** The sending end; reference-counted. Any thread may use it. */
 typedef struct fluv_broadcast_tx fluv_broadcast_tx_t;
-/** Gets what is sent from when it was made. */
+/** Receives the messages that are sent after it was made. */
 typedef struct fluv_broadcast_rx fluv_broadcast_rx_t;
-/** Knows a broadcast without keeping it open. */
+/** A reference to a broadcast that does not keep it open. */
 typedef struct fluv_broadcast_weak fluv_broadcast_weak_t;
 
 /**
@@ -42,7 +42,7 @@ int fluv_broadcast_new(size_t capacity,
                        fluv_broadcast_rx_t** out_rx);
 
 /**
- * One sender more.
+ * Add a reference to a sender.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -53,7 +53,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_broadcast_tx_t* fluv_broadcast_tx_clone(fluv_broadcast_tx_t* tx);
 
 /**
- * Give up a sender. After the last, receivers drain what is kept.
+ * Release a sender. After the last, receivers drain the messages that are kept.
  *
  * @param tx  The sender. Taken over. NULL is ignored.
  *
@@ -63,7 +63,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_broadcast_tx_free(fluv_broadcast_tx_t* tx);
 
 /**
- * A reference that does not keep the broadcast open.
+ * Make a weak sender, which does not keep the broadcast open.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -74,18 +74,18 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_broadcast_weak_t* fluv_broadcast_downgrade(fluv_broadcast_tx_t* tx);
 
 /**
- * A sender again, if there is still one.
+ * Get a sender from a weak one, if the broadcast still has a sender.
  *
  * @param weak  The weak sender. Borrowed.
  *
- * @return  A sender to be freed; NULL if the last one is gone.
+ * @return  A sender; free it. NULL if the last one has been freed.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 fluv_broadcast_tx_t* fluv_broadcast_upgrade(fluv_broadcast_weak_t* weak);
 
 /**
- * Give up a weak sender.
+ * Release a weak sender.
  *
  * @param weak  The weak sender. Taken over. NULL is ignored.
  *
@@ -95,7 +95,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_broadcast_weak_free(fluv_broadcast_weak_t* weak);
 
 /**
- * A receiver of what is sent from now on.
+ * Make a receiver of the messages that are sent from now on.
  *
  * @param tx      The sender. Borrowed.
  * @param out_rx  Gets the receiver.
@@ -109,7 +109,8 @@ int fluv_broadcast_subscribe(fluv_broadcast_tx_t* tx,
                              fluv_broadcast_rx_t** out_rx);
 
 /**
- * A receiver of what is sent from now on, made from another one.
+ * Make a receiver of the messages that are sent from now on, from another
+ * receiver.
  *
  * @param rx      The receiver. Borrowed.
  * @param out_rx  Gets the receiver.
@@ -123,7 +124,7 @@ int fluv_broadcast_resubscribe(fluv_broadcast_rx_t* rx,
                                fluv_broadcast_rx_t** out_rx);
 
 /**
- * Give up a receiver.
+ * Free a receiver.
  *
  * @param rx  The receiver. Taken over. NULL is ignored.
  *
@@ -138,8 +139,9 @@ void fluv_broadcast_rx_free(fluv_broadcast_rx_t* rx);
  * @param tx    The sender. Borrowed.
  * @param item  The message. Copied.
  *
- * @return  How many receivers there are.
+ * @return  The number of receivers.
  * @errors  FLUV_ECLOSED  there are none; nothing was sent.
+ *          FLUV_EINVAL  an argument is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
@@ -169,8 +171,8 @@ fluv_future_t* fluv_broadcast_closed_loc(fluv_broadcast_tx_t* tx,
  * @param loc       Place of the call; fluv_broadcast_recv() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
- * @errors  FLUV_ELAGGED  messages were missed, fluv_broadcast_get_lag() says
- *            how many; the next call gets the oldest that is kept.
+ * @errors  FLUV_ELAGGED  messages were missed; fluv_broadcast_get_lag() returns
+ *            how many. The next call gets the oldest that is kept.
  *          FLUV_ECLOSED  all was received, and no sender is left.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Safe: the message stays for the next call.
@@ -191,14 +193,14 @@ fluv_future_t* fluv_broadcast_recv_loc(fluv_broadcast_rx_t* rx,
  *
  * @return  0: received.
  * @errors  FLUV_EAGAIN  there is none now.
- *          FLUV_ELAGGED, FLUV_ECLOSED  as fluv_broadcast_recv().
+ *          FLUV_ELAGGED, FLUV_ECLOSED, FLUV_EINVAL  as fluv_broadcast_recv().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_broadcast_try_recv(fluv_broadcast_rx_t* rx, void* out_item);
 
 /**
- * Block this thread until there is a message.
+ * Receive the next message, blocking this thread until there is one.
  *
  * @param rx          The receiver. Borrowed.
  * @param out_item    Gets the message.
@@ -206,8 +208,8 @@ int fluv_broadcast_try_recv(fluv_broadcast_rx_t* rx, void* out_item);
  *
  * @return  0: received.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
- *          FLUV_ELAGGED, FLUV_ECLOSED  as fluv_broadcast_recv().
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_ELAGGED, FLUV_ECLOSED, FLUV_EINVAL  as fluv_broadcast_recv().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -216,7 +218,7 @@ int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
                                  uint64_t timeout_ms);
 
 /**
- * How many messages the last FLUV_ELAGGED stood for.
+ * Get the number of messages that were missed at the last FLUV_ELAGGED.
  *
  * @param rx  The receiver. Borrowed.
  *
@@ -227,11 +229,11 @@ FLUV_EXTERN FLUV_ANY_THREAD
 uint64_t fluv_broadcast_get_lag(fluv_broadcast_rx_t* rx);
 
 /**
- * Messages that a receiver has before it.
+ * Get the number of messages that a receiver has not received yet.
  *
  * @param rx  The receiver. Borrowed.
  *
- * @return  The number, including those it will be told it missed.
+ * @return  The number, including messages that it has missed.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

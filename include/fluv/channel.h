@@ -2,18 +2,18 @@
 /* Channel: messages from many senders to one receiver, or several.
  *
  * One core serves bounded, unbounded and rendezvous channels. Messages are
- * copied by size. Those that nobody receives are destroyed once. With size 0
- * they are only counted: then, and only then, pointers to them may be NULL.
+ * copied by size. A message that no receiver takes is destroyed once. With size
+ * 0 messages are only counted: only then may pointers to them be NULL.
  *
- * The channel ends in one of two ways. Without senders, permits and sends that
- * wait, the receiver drains it and then gets FLUV_ECLOSED. Closed by the
- * receiver, it refuses new messages, but what was sent, and what a permit
- * still sends, can be received.
+ * The channel ends in one of two ways. When no senders, permits and waiting
+ * sends are left, receivers drain the channel and then get FLUV_ECLOSED. When a
+ * receiver closes the channel, it refuses new messages; messages that were sent
+ * before, and those that permits still send, can be received.
  *
  * Senders may be used on any thread, by several at once. A receiver may be
  * used on any thread, but by one at a time: clone it for more. Messages of one
- * sender arrive in order. A handle must stay until the futures made with it
- * have ended.
+ * sender arrive in order. A sender or receiver must not be freed before the
+ * futures made with it have ended.
  */
 #ifndef FLUV_CHANNEL_H
 #define FLUV_CHANNEL_H
@@ -22,18 +22,18 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** The sending end; counted. */
+/** The sending end; reference-counted. */
 typedef struct fluv_sender fluv_sender_t;
-/** The receiving end; counted. For one thread at a time. */
+/** The receiving end; reference-counted. For one thread at a time. */
 typedef struct fluv_receiver fluv_receiver_t;
-/** Knows a channel without keeping it open. */
+/** A reference to a channel that does not keep it open. */
 typedef struct fluv_weak_sender fluv_weak_sender_t;
 
-/** Places in a channel that nobody else can take; see fluv_reserve(). */
+/** Reserved slots of a channel: see fluv_reserve(). */
 typedef struct fluv_permit {
-  /** The channel; NULL: no places left. */
+  /** The channel; NULL: no slots left. */
   fluv_sender_t* tx;
-  /** Places not yet used. */
+  /** Slots not yet used. */
   size_t count;
 } fluv_permit_t;
 
@@ -43,12 +43,13 @@ typedef struct fluv_permit {
 /**
  * Make a channel.
  *
- * With capacity 0 a message is taken in only while a receiver waits for it.
+ * With capacity 0 a send completes only when a receiver takes the message.
  *
  * @param capacity   Messages it holds; FLUV_UNBOUNDED: any number.
  * @param item_size  Bytes of a message; 0: messages are only counted.
- * @param destroy    Called once, on whatever thread gives up, with each message
- *                   that will not be received; under no lock. NULL: nothing.
+ * @param destroy    Called once with each message that will not be received, on
+ *                   the thread that closes or frees the channel's last end;
+ *                   under no lock. NULL: nothing.
  * @param out_tx     Gets the sender; free it with fluv_sender_free().
  * @param out_rx     Gets the receiver; free it with fluv_receiver_free().
  *
@@ -64,7 +65,7 @@ int fluv_channel_new(size_t capacity,
                      fluv_receiver_t** out_rx);
 
 /**
- * One sender more for the same channel.
+ * Add a reference to a sender.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -75,7 +76,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_sender_t* fluv_sender_clone(fluv_sender_t* tx);
 
 /**
- * Give up a sender. After the last the receiver drains the channel.
+ * Release a sender. After the last, receivers drain the channel.
  *
  * @param tx  The sender. Taken over. NULL is ignored.
  *
@@ -85,7 +86,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_sender_free(fluv_sender_t* tx);
 
 /**
- * A reference that does not keep the channel open.
+ * Make a weak sender, which does not keep the channel open.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -96,18 +97,18 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_weak_sender_t* fluv_sender_downgrade(fluv_sender_t* tx);
 
 /**
- * A sender again, if there is still one.
+ * Get a sender from a weak one, if the channel still has a sender.
  *
  * @param weak  The weak sender. Borrowed.
  *
- * @return  A sender to be freed; NULL if the last one is gone.
+ * @return  A sender; free it. NULL if the last one has been freed.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 fluv_sender_t* fluv_weak_sender_upgrade(fluv_weak_sender_t* weak);
 
 /**
- * Give up a weak sender.
+ * Release a weak sender.
  *
  * @param weak  The weak sender. Taken over. NULL is ignored.
  *
@@ -117,7 +118,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_weak_sender_free(fluv_weak_sender_t* weak);
 
 /**
- * One receiver more for the same channel: each message goes to one of them.
+ * Add a reference to a receiver: each message goes to one of them.
  *
  * @param rx  The receiver. Borrowed.
  *
@@ -128,8 +129,8 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx);
 
 /**
- * Give up a receiver. With the last the channel is closed, and what is in it
- * is destroyed.
+ * Release a receiver. After the last, the channel is closed and its messages
+ * are destroyed.
  *
  * @param rx  The receiver. Taken over. NULL is ignored.
  *
@@ -139,10 +140,9 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_receiver_free(fluv_receiver_t* rx);
 
 /**
- * Send a message, waiting for a place.
+ * Send a message, waiting for a free slot.
  *
- * Those who wait get places first come, first served, together with
- * fluv_reserve().
+ * Waiting sends and fluv_reserve() share one queue, first come, first served.
  *
  * @param tx    The sender; must stay until the future has ended.
  * @param item  The message; must stay until the future has ended.
@@ -152,7 +152,7 @@ void fluv_receiver_free(fluv_receiver_t* rx);
  * @errors  FLUV_ECLOSED  the channel is closed; the message stays with the
  *          caller, as with every error.
  *          FLUV_EINVAL   `tx` is NULL, or `item` and the size is not 0.
- * @cancel  Loses the place in the line; the message stays with the caller.
+ * @cancel  Leaves the wait queue; the message stays with the caller.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -162,14 +162,15 @@ fluv_future_t* fluv_send_loc(fluv_sender_t* tx,
 #define fluv_send(tx, item) fluv_send_loc((tx), (item), FLUV_LOC)
 
 /**
- * Send a message if there is a place now.
+ * Send a message if there is a free slot now.
  *
  * @param tx    The sender. Borrowed.
  * @param item  The message. Copied.
  *
  * @return  0: sent.
- * @errors  FLUV_EAGAIN   there is no place, or others wait for one.
+ * @errors  FLUV_EAGAIN   there is no free slot, or others wait for one.
  *          FLUV_ECLOSED  the channel is closed.
+ *          FLUV_EINVAL   `tx` is NULL, or `item` and the size is not 0.
  *          FLUV_ENOMEM.
  * @since   0.1
  */
@@ -177,7 +178,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_try_send(fluv_sender_t* tx, const void* item);
 
 /**
- * Block this thread until a message is sent.
+ * Send a message, blocking this thread until there is a free slot.
  *
  * @param tx          The sender. Borrowed.
  * @param item        The message. Copied.
@@ -186,8 +187,8 @@ int fluv_try_send(fluv_sender_t* tx, const void* item);
  * @return  0: sent.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
  *          FLUV_ECLOSED    the channel is closed.
- *          FLUV_EDEADLK    this thread has a loop, which would stand still.
- *          FLUV_ENOMEM.
+ *          FLUV_EDEADLK    this thread has a loop, which the call would block.
+ *          FLUV_EINVAL     as fluv_try_send(); FLUV_ENOMEM.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -196,22 +197,21 @@ int fluv_send_blocking(fluv_sender_t* tx,
                        uint64_t timeout_ms);
 
 /**
- * Wait for places without a message at hand.
+ * Reserve slots for messages that are sent later, waiting for free slots.
  *
- * What is sent with a permit always has a place, also after a close.
+ * A send with a permit never waits, and works after a close too.
  *
  * @param tx          The sender; must stay until the future has ended.
- * @param n           Places; not more than the capacity, and 1 if that is 0:
- *                    a receiver that waits, which nobody else sends to.
- * @param out_permit  Gets them. Use it with fluv_permit_send(), and end it with
- *                    fluv_permit_release().
+ * @param n           Number of slots, at most the capacity. With capacity 0 it
+ *                    must be 1: one waiting receiver, reserved for this permit.
+ * @param out_permit  Gets the permit. Use it with fluv_permit_send(), and end
+ *                    it with fluv_permit_release().
  * @param loc         Place of the call; fluv_reserve() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
  * @errors  FLUV_ECLOSED  the channel is closed.
- *          FLUV_EINVAL   an argument is NULL, 0 or larger than the
- *          capacity.
- * @cancel  Loses the place in the line; nothing is reserved.
+ *          FLUV_EINVAL   an argument is NULL, 0 or larger than the capacity.
+ * @cancel  Leaves the wait queue; nothing is reserved.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -223,11 +223,11 @@ fluv_future_t* fluv_reserve_loc(fluv_sender_t* tx,
  fluv_reserve_loc((tx), (n), (out_permit), FLUV_LOC)
 
 /**
- * Take places if there are enough now.
+ * Reserve slots if enough are free now.
  *
  * @param tx          The sender. Borrowed.
- * @param n           Places.
- * @param out_permit  Gets them.
+ * @param n           Number of slots.
+ * @param out_permit  Gets the permit.
  *
  * @return  0: reserved.
  * @errors  FLUV_EAGAIN   there are not enough, or others wait.
@@ -239,21 +239,21 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_try_reserve(fluv_sender_t* tx, size_t n, fluv_permit_t* out_permit);
 
 /**
- * Send a message to a reserved place.
+ * Send a message into a reserved slot.
  *
- * @param permit  The permit. One place of it is used up.
+ * @param permit  The permit. One of its slots is used up.
  * @param item    The message. Copied.
  *
  * @return  0: sent.
- * @errors  FLUV_ECLOSED  there is no receiver any more; the place is kept.
- *          FLUV_EINVAL   no place is left.
+ * @errors  FLUV_ECLOSED  no receiver is left; the permit keeps the slot.
+ *          FLUV_EINVAL   the permit is NULL or has no slot left.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_permit_send(fluv_permit_t* permit, const void* item);
 
 /**
- * Give back the places that were not used. Does nothing the second time.
+ * Give back the slots that were not used. A second call does nothing.
  *
  * @param permit  The permit. Emptied.
  *
@@ -270,8 +270,8 @@ void fluv_permit_release(fluv_permit_t* permit);
  * @param loc       Place of the call; fluv_recv() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
- * @errors  FLUV_ECLOSED  the channel is drained, and nobody can send.
- *          FLUV_EINVAL   `rx` is NULL.
+ * @errors  FLUV_ECLOSED  the channel is drained, and no sender is left.
+ *          FLUV_EINVAL   `rx` is NULL, or `out_item` and the size is not 0.
  * @cancel  Safe: the message stays in the channel.
  * @since   0.1
  */
@@ -282,7 +282,7 @@ fluv_future_t* fluv_recv_loc(fluv_receiver_t* rx,
 #define fluv_recv(rx, out_item) fluv_recv_loc((rx), (out_item), FLUV_LOC)
 
 /**
- * Receive what there is, waiting for the first message.
+ * Receive all messages that are there, waiting for the first.
  *
  * @param rx         The receiver; must stay until the future has ended.
  * @param out_items  Gets the messages, one behind the other; room for `most`.
@@ -311,14 +311,15 @@ fluv_future_t* fluv_recv_many_loc(fluv_receiver_t* rx,
  *
  * @return  0: received.
  * @errors  FLUV_EAGAIN   there is none now.
- *          FLUV_ECLOSED  the channel is drained, and nobody can send.
+ *          FLUV_ECLOSED  the channel is drained, and no sender is left.
+ *          FLUV_EINVAL   as fluv_recv().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_try_recv(fluv_receiver_t* rx, void* out_item);
 
 /**
- * Block this thread until messages are there, and receive them.
+ * Receive messages, blocking this thread until there is one.
  *
  * @param rx          The receiver. Borrowed.
  * @param out_items   Gets the messages, one behind the other; room for `most`.
@@ -327,8 +328,9 @@ int fluv_try_recv(fluv_receiver_t* rx, void* out_item);
  *
  * @return  How many were received, at least 1 unless `most` is 0.
  * @errors  FLUV_ETIMEDOUT  the time was over first; nothing is taken.
- *          FLUV_ECLOSED    the channel is drained, and nobody can send.
- *          FLUV_EDEADLK    this thread has a loop, which would stand still.
+ *          FLUV_ECLOSED    the channel is drained, and no sender is left.
+ *          FLUV_EDEADLK    this thread has a loop, which the call would block.
+ *          FLUV_EINVAL     as fluv_recv().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -338,7 +340,7 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
                            uint64_t timeout_ms);
 
 /**
- * Refuse new messages. Those who wait for a place get FLUV_ECLOSED.
+ * Close a channel for senders. Sends that wait fail with FLUV_ECLOSED.
  *
  * @param rx  The receiver. Borrowed: drain it and free it.
  *
@@ -348,13 +350,13 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_receiver_close(fluv_receiver_t* rx);
 
 /**
- * Wait until nobody will receive what is sent.
+ * Wait until the channel is closed for senders.
  *
  * @param tx   The sender; must stay until the future has ended.
  * @param loc  Place of the call; fluv_sender_closed() fills it in.
  *
  * @return  Future, never NULL, with the value 0: the channel was closed, or
- *          its last receiver is gone.
+ *          its last receiver was freed.
  * @errors  FLUV_EINVAL  `tx` is NULL.
  * @cancel  Safe: only stops waiting.
  * @since   0.1
@@ -364,7 +366,7 @@ fluv_future_t* fluv_sender_closed_loc(fluv_sender_t* tx, const fluv_loc_t* loc);
 #define fluv_sender_closed(tx) fluv_sender_closed_loc((tx), FLUV_LOC)
 
 /**
- * Is the channel closed for senders?
+ * Check whether the channel is closed for senders.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -375,7 +377,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_sender_is_closed(fluv_sender_t* tx);
 
 /**
- * Places that are free now.
+ * Get the number of slots that are free now.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -386,7 +388,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 size_t fluv_sender_get_room(fluv_sender_t* tx);
 
 /**
- * The capacity that the channel was made with.
+ * Get the capacity that the channel was made with.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -397,11 +399,11 @@ FLUV_EXTERN FLUV_ANY_THREAD
 size_t fluv_sender_get_capacity(fluv_sender_t* tx);
 
 /**
- * Messages that are in the channel now.
+ * Get the number of messages that are in the channel now.
  *
  * @param rx  The receiver. Borrowed.
  *
- * @return  The number, without places that are only reserved.
+ * @return  The number, without slots that are only reserved.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

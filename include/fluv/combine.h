@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Combinators: several futures as one.
  *
- * The arrays of futures are read during the call only; the futures in them
- * are taken over, also when the call fails. Arms are started in the order of
- * the array when the combinator is. Arms that lost have ended before the
- * winner is reported.
+ * The arrays of futures are read only during the call. The futures in them are
+ * taken over, also when the call fails. Arms are started in the order of the
+ * array when the combinator is started. A select reports its winner when the
+ * other arms have ended.
  */
 #ifndef FLUV_COMBINE_H
 #define FLUV_COMBINE_H
@@ -14,7 +14,7 @@
 #endif
 
 /**
- * Wait for all futures, whatever they end with.
+ * Wait for all futures, whether they succeed or fail.
  *
  * @param futures  `n` futures. Taken over.
  * @param n        Number of futures; 0 gives a future that is done.
@@ -22,7 +22,7 @@
  *                 future has ended. NULL: not wanted.
  * @param loc      Place of the call; fluv_join_all() fills it in.
  *
- * @return  Future, never NULL. Its value is 0 if all ended well.
+ * @return  Future, never NULL. Its value is 0 if all succeeded.
  * @errors  The error of the first in the array that failed; FLUV_EINVAL
  *          `futures` is NULL or holds a NULL.
  * @cancel  Cancels all and waits for all; their results are filled in, unless
@@ -47,7 +47,7 @@ fluv_future_t* fluv_join_all_loc(fluv_future_t* const* futures,
  * @param results  As in fluv_join_all().
  * @param loc      Place of the call; fluv_try_join_all() fills it in.
  *
- * @return  Future, never NULL. Its value is 0 if all ended well.
+ * @return  Future, never NULL. Its value is 0 if all succeeded.
  * @errors  The error that came first in time; FLUV_EINVAL as fluv_join_all().
  * @cancel  As fluv_join_all().
  * @since   0.1
@@ -60,20 +60,21 @@ fluv_future_t* fluv_try_join_all_loc(fluv_future_t* const* futures,
 #define fluv_try_join_all(futures, n, results)                                 \
  fluv_try_join_all_loc((futures), (n), (results), FLUV_LOC)
 
-/** How fluv_select_with() chooses; bits. */
+/** Flags of fluv_select_with(). */
 enum {
-  /** Look at the arms in the order of the array, not from a random one on. */
+  /** Poll the arms in the order of the array, not from a random one on. */
   FLUV_SELECT_BIASED = 1 << 0,
-  /** Take the first arm that ends well; errors only count when all fail. */
+  /** The first arm that succeeds wins; errors count only when all fail. */
   FLUV_SELECT_OK = 1 << 1
 };
 
 /**
  * Wait for the first of several futures.
  *
- * If several are ready, one is taken from a random start on, by the loop's
- * seeded generator, or the first in the array if biased. Cold arms behind
- * the winner are never started: nothing is taken for them.
+ * The arms are polled in the order of the array, from a random one on, or from
+ * the first one if the select is biased; the first that is ready wins. The
+ * random number comes from the loop's seeded generator. Cold arms behind the
+ * winner are never started, so nothing is taken for them.
  *
  * @param futures  `n` futures. Taken over.
  * @param n        Number of futures, at least 1.
@@ -86,8 +87,8 @@ enum {
  * @errors  FLUV_ECANCELED  it was cancelled before there was a winner.
  *          With FLUV_SELECT_OK: the last error, if all failed.
  *          FLUV_EINVAL  `n` is 0, a future is NULL or a flag is unknown.
- * @cancel  Cancels all arms and waits for them; one that ends with a value
- *          all the same is the winner.
+ * @cancel  Cancels all arms and waits for them. If one ends with a value
+ *          nevertheless, it is the winner.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -106,10 +107,10 @@ fluv_future_t* fluv_select_loc(fluv_future_t* const* futures,
  fluv_select_loc((futures), (n), (flags), (result), FLUV_LOC)
 
 /**
- * Bound a future in time.
+ * Limit the time that a future may take.
  *
- * A result that is ready beats its timeout, also when it became ready while
- * the future was being cancelled.
+ * A result that is ready counts, also if the future got it while it was being
+ * cancelled because of the timeout.
  *
  * @param f         The future. Taken over.
  * @param limit_ms  Milliseconds from when it is started; FLUV_FOREVER: none.
@@ -117,7 +118,7 @@ fluv_future_t* fluv_select_loc(fluv_future_t* const* futures,
  *
  * @return  Future with the result of `f`, never NULL.
  * @errors  FLUV_ETIMEDOUT  the time passed; `f` was cancelled and has ended.
- *          What `f` says.
+ *          Any error of `f`.
  * @cancel  Cancels `f` and waits for it.
  * @since   0.1
  */
@@ -128,7 +129,7 @@ fluv_future_t* fluv_timeout_loc(fluv_future_t* f,
 #define fluv_timeout(f, limit_ms) fluv_timeout_loc((f), (limit_ms), FLUV_LOC)
 
 /**
- * Bound a future by a point in time. Otherwise as fluv_timeout().
+ * Limit a future by a point in time. Otherwise as fluv_timeout().
  *
  * @param f            The future. Taken over.
  * @param deadline_ns  Nanoseconds on the clock of fluv_now().

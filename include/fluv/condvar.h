@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Condition variable: wait under a mutex until somebody says to look again.
+/* Condition variable: wait under a mutex to be notified of a change.
  *
- * Look at what you wait for in a loop: others may have been there first.
+ * Test the condition in a loop: another task may have changed it again before
+ * the mutex was locked.
  */
 #ifndef FLUV_CONDVAR_H
 #define FLUV_CONDVAR_H
@@ -26,8 +27,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_condvar_new(fluv_condvar_t** out_cv);
 
 /**
- * Free a condition variable. That somebody waits for it is a mistake, and
- * aborts.
+ * Free a condition variable. Aborts if it is waited for.
  *
  * @param cv  The condition variable. Taken over. NULL is ignored.
  *
@@ -50,9 +50,9 @@ void fluv_condvar_free(fluv_condvar_t* cv);
  * @return  Future, never NULL, with the value 0.
  * @errors  FLUV_EPERM  this task does not hold the mutex.
  *          FLUV_EINVAL  an argument is NULL.
- * @cancel  Loses the place in the line; a notification on its way goes to the
- *          next one. It ends when the mutex is locked again. If it is dropped,
- *          the mutex stays unlocked.
+ * @cancel  Leaves the wait queue; a notification that was granted goes to the
+ *          next waiter. The future ends when the mutex is locked again. If it
+ *          is dropped, the mutex stays unlocked.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -63,7 +63,7 @@ fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
  fluv_condvar_wait_loc((cv), (mutex), FLUV_LOC)
 
 /**
- * Wake the one that has waited longest.
+ * Notify the task that has waited longest.
  *
  * @param cv  The condition variable. Borrowed.
  *
@@ -73,7 +73,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_condvar_notify_one(fluv_condvar_t* cv);
 
 /**
- * Wake all that wait.
+ * Notify all waiting tasks.
  *
  * @param cv  The condition variable. Borrowed.
  *

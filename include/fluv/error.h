@@ -52,19 +52,20 @@ enum {
   FLUV_EAI_AGAIN = FLUV__ERRNO(EAI_AGAIN),
   FLUV_EAI_FAIL = FLUV__ERRNO(EAI_FAIL),
 
-  /** The promise was freed without an answer. */
+  /** The promise was freed without being resolved. */
   FLUV_EBROKEN = -5001,
   /** This thread has no fluv loop, or its loop is being closed. */
   FLUV_ENOLOOP = -5002,
-  /** The loop ran out of work while this could never have ended. */
+  /** The wait could never end: the loop has no other work, or the call would
+   *  block its own loop or lock. */
   FLUV_EDEADLK = -5003,
-  /** No memory could be mapped for a task's stack, or too many mappings. */
+  /** A task's stack could not be mapped: no memory, or too many mappings. */
   FLUV_ESTACK = -5004,
-  /** The channel or semaphore is closed; a receiver has drained it. */
+  /** The channel or semaphore is closed, and nothing is left to receive. */
   FLUV_ECLOSED = -5005,
   /** A broadcast receiver missed messages that were overwritten. */
   FLUV_ELAGGED = -5006,
-  /** The loop or the runtime is shut down: it takes nothing any more. */
+  /** The loop or the runtime is shut down and accepts no work. */
   FLUV_ESTOPPED = -5007,
 
   /** The program's own errors are FLUV_EUSER_FIRST, FLUV_EUSER_FIRST - 1 and so
@@ -81,14 +82,14 @@ enum {
  * @param err  A result of any function of fluv or libuv.
  *
  * @return  A short English text, static memory: "success" for a result >= 0,
- *          "unknown error" for a number that is neither's.
+ *          "unknown error" for a number of neither.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 const char* fluv_strerror(int64_t err);
 
 /**
- * Name of an error number.
+ * Get the name of an error number.
  *
  * @param err  A negative result of any function of fluv or libuv.
  *

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Futures: one result that will arrive on its home loop, used exactly once.
  *
- * A future is cold until somebody waits for it: making one takes nothing out
- * of a socket, a channel or a backlog. Waiting starts it. Waiting is
- * fluv_await, fluv_then, fluv_detach, and being an arm of a combinator that
- * is waited for. Tasks, promises, libuv requests and closes are under way
- * from the moment they are made.
+ * A future is cold until it is waited for: making one takes nothing out of a
+ * socket, a channel or a backlog. Waiting starts it. fluv_await, fluv_then and
+ * fluv_detach wait for a future, and so does a combinator that is waited for.
+ * Tasks, promises, libuv requests and closes are pending from the moment they
+ * are made.
  *
- * Every function here that takes a future takes it over, except
- * fluv_cancel, fluv_start and the questions at the end.
+ * Every function here that takes a future takes it over, except fluv_cancel,
+ * fluv_start and the queries at the end.
  */
 #ifndef FLUV_FUTURE_H
 #define FLUV_FUTURE_H
@@ -23,10 +23,10 @@ typedef struct fluv_future fluv_future_t;
 /**
  * A continuation.
  *
- * It gets the result of the future before it and the user's pointer, and runs
- * on the home loop's own stack, outside any task: it must not await. What it
- * returns becomes the result of the chain: a future, which is taken over, or
- * NULL to hand the result on unchanged.
+ * It gets the result of the future before it and the user's pointer. It runs
+ * on the home loop's own stack, outside any task: it must not await. It returns
+ * a future, which is taken over and whose result becomes the result of the
+ * chain, or NULL to pass the result through unchanged.
  */
 typedef fluv_future_t* (*fluv_then_fn)(int64_t result, void* arg);
 
@@ -34,7 +34,7 @@ typedef fluv_future_t* (*fluv_then_fn)(int64_t result, void* arg);
  * Wait for a future in a task.
  *
  * Other tasks run meanwhile. A result that is already there is returned at
- * once, though a task that never has to wait gives way every 128 awaits.
+ * once, but a task that never has to wait yields every 128 awaits.
  *
  * @param f    The future. Taken over.
  * @param loc  Place of the call; fluv_await() fills it in.
@@ -48,9 +48,9 @@ typedef fluv_future_t* (*fluv_then_fn)(int64_t result, void* arg);
  *                          lock is free). A task that goes on awaiting for a
  *                          second is reported on stderr.
  *          FLUV_ETIMEDOUT  the task's deadline passed, likewise.
- *          What the future says otherwise.
- * @cancel  Cancels the future and waits until it has ended; a result that is
- *          there all the same is returned and not lost.
+ *          Any error of the future.
+ * @cancel  Cancels the future and waits until it has ended. If the future
+ *          completes with a result nevertheless, that is returned, not lost.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_SUSPENDS FLUV_LOOP_THREAD
@@ -58,12 +58,11 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc);
 #define fluv_await(f) fluv_await_loc((f), FLUV_LOC)
 
 /**
- * Ask a future to end early. Keeps it: await it to see how it ended.
+ * Ask a future to end early. The caller keeps it, and awaits or drops it.
  *
  * A cold future ends at once. One that is done is left alone. A task's
  * current await, and every later one of a future that is not done, returns
- * FLUV_ECANCELED.
- * Asking twice is the same as asking once.
+ * FLUV_ECANCELED. A second call has no effect.
  *
  * @param f  The future. Borrowed.
  *
@@ -75,10 +74,10 @@ void fluv_cancel(fluv_future_t* f);
 /**
  * Cancel a future and forget it.
  *
- * From here on fluv touches no memory of the caller's on behalf of this
- * future. What cannot be stopped at once ends on fluv's own memory; a task
- * that is dropped runs on until it returns, with its awaits cancelled. Its
- * result, also an error, is not reported.
+ * After the call fluv no longer touches the caller's memory for this future.
+ * An operation that cannot be stopped at once ends in fluv's own memory. A task
+ * that is dropped keeps running, with its awaits cancelled, until it returns.
+ * The result is discarded; an error is not reported.
  *
  * @param f    The future. Taken over. NULL is ignored.
  * @param loc  Place of the call; fluv_drop() fills it in.
@@ -90,7 +89,7 @@ void fluv_drop_loc(fluv_future_t* f, const fluv_loc_t* loc);
 #define fluv_drop(f) fluv_drop_loc((f), FLUV_LOC)
 
 /**
- * Let a future run and forget it.
+ * Leave a future running without waiting for it.
  *
  * A cold future is started. An error that it ends with goes to the hook of
  * fluv_set_unhandled().
@@ -108,11 +107,11 @@ void fluv_detach_loc(fluv_future_t* f, const fluv_loc_t* loc);
 /**
  * Start a cold future now and keep it, to wait for it later.
  *
- * Two connects can so run side by side before either is awaited. What it
- * takes (bytes, a connection) is then held for whoever waits for it; if it is
- * dropped instead, its out parameter tells whether something had arrived.
+ * This lets two connects run in parallel before either is awaited. What the
+ * future takes (bytes, a connection) is kept until the future is awaited; if it
+ * is dropped instead, its out parameter tells whether something had arrived.
  *
- * @param f  The future. Borrowed. One that is under way is left alone.
+ * @param f  The future. Borrowed. One that is pending is left alone.
  *
  * @since   0.1
  */
@@ -120,9 +119,9 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 void fluv_start(fluv_future_t* f);
 
 /**
- * Go on with a function when a future has ended well.
+ * Call a function with a future's value once the future has succeeded.
  *
- * An error is handed on and `fn` does not run.
+ * An error is passed through and `fn` does not run.
  *
  * @param f         The future. Taken over, and started at once.
  * @param fn        The continuation; never called before this returns.
@@ -132,9 +131,10 @@ void fluv_start(fluv_future_t* f);
  * @param loc       Place of the call; fluv_then() fills it in.
  *
  * @return  Future with the result of the continuation, never NULL.
- * @errors  What `f` or the continuation says; FLUV_EINVAL if `fn` is NULL.
- * @cancel  Cancels `f`, or the future that `fn` returned; `fn` does not run
- *          any more.
+ * @errors  Any error of `f` or of the continuation; FLUV_EINVAL if `fn` is
+ *          NULL.
+ * @cancel  Cancels `f`, or the future that `fn` returned. If `fn` has not run,
+ *          it never does.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -147,9 +147,10 @@ fluv_future_t* fluv_then_loc(fluv_future_t* f,
  fluv_then_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
 
 /**
- * Go on with a function when a future has failed.
+ * Call a function with a future's error once the future has failed.
  *
- * A value >= 0 is handed on and `fn` does not run. Otherwise as fluv_then().
+ * A value >= 0 is passed through and `fn` does not run. Otherwise as
+ * fluv_then().
  *
  * @param f         The future. Taken over, and started at once.
  * @param fn        The continuation; gets the error.
@@ -158,7 +159,7 @@ fluv_future_t* fluv_then_loc(fluv_future_t* f,
  * @param loc       Place of the call; fluv_catch() fills it in.
  *
  * @return  Future with the result, never NULL.
- * @errors  What the continuation says; FLUV_EINVAL if `fn` is NULL.
+ * @errors  Any error of the continuation; FLUV_EINVAL if `fn` is NULL.
  * @cancel  As fluv_then().
  * @since   0.1
  */
@@ -172,7 +173,8 @@ fluv_future_t* fluv_catch_loc(fluv_future_t* f,
  fluv_catch_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
 
 /**
- * Go on with a function however a future has ended, also by being cancelled.
+ * Call a function with a future's result, be it a value, an error or a
+ * cancellation.
  *
  * Otherwise as fluv_then().
  *
@@ -183,7 +185,8 @@ fluv_future_t* fluv_catch_loc(fluv_future_t* f,
  * @param loc       Place of the call; fluv_finally() fills it in.
  *
  * @return  Future with the result, never NULL.
- * @errors  What `f` or the continuation says; FLUV_EINVAL if `fn` is NULL.
+ * @errors  Any error of `f` or of the continuation; FLUV_EINVAL if `fn` is
+ *          NULL.
  * @cancel  Cancels `f`; `fn` still runs when `f` has ended.
  * @since   0.1
  */
@@ -197,7 +200,7 @@ fluv_future_t* fluv_finally_loc(fluv_future_t* f,
  fluv_finally_loc((f), (fn), (arg), (free_arg), FLUV_LOC)
 
 /**
- * A future that has its result already.
+ * Make a future that is done.
  *
  * @param result  A value >= 0 or an error.
  * @param loc     Place of the call; fluv_ready() fills it in.
@@ -210,11 +213,11 @@ fluv_future_t* fluv_finally_loc(fluv_future_t* f,
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
 fluv_future_t* fluv_ready_loc(int64_t result, const fluv_loc_t* loc);
 #define fluv_ready(result) fluv_ready_loc((result), FLUV_LOC)
-/* The same, for the reader's eye: a future that has failed with `err`. */
+/* The same under another name: a future that has failed with `err`. */
 #define fluv_failed(err) fluv_ready_loc((err), FLUV_LOC)
 
 /**
- * A future that ends only by being cancelled.
+ * Make a future that ends only when it is cancelled.
  *
  * @param loc  Place of the call; fluv_never() fills it in.
  *
@@ -228,7 +231,7 @@ fluv_future_t* fluv_never_loc(const fluv_loc_t* loc);
 #define fluv_never() fluv_never_loc(FLUV_LOC)
 
 /**
- * Has a future its result? For a task: has it returned and left its stack?
+ * Check whether a future is done. A task is done when it has returned.
  *
  * @param f  The future. Borrowed.
  *
@@ -239,7 +242,7 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 bool fluv_future_is_done(const fluv_future_t* f);
 
 /**
- * Look at a future's result without using the future.
+ * Get a future's result without taking the future over.
  *
  * @param f  The future. Borrowed.
  *
@@ -251,7 +254,7 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 int64_t fluv_future_get_result(const fluv_future_t* f);
 
 /**
- * Number of a future: unique on its loop, never reused.
+ * Get the number of a future, which is unique on its loop and never reused.
  *
  * @param f  The future. Borrowed.
  *
@@ -274,14 +277,13 @@ uint64_t fluv_future_get_id(const fluv_future_t* f);
 FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_future_describe(const fluv_future_t* f, char* buf, size_t size);
 
-/** Called with what a detached future failed with. */
+/** Called with the error of a detached future, and a description of it. */
 typedef void (*fluv_unhandled_fn)(int64_t err, const char* what, void* arg);
 
 /**
- * Set who hears of errors that nobody reads, for the whole process.
+ * Set the process's hook for unhandled errors: those of detached futures.
  *
- * They come from detached futures. FLUV_ECANCELED is not reported. The
- * default writes one line to stderr.
+ * FLUV_ECANCELED is not reported. The default writes one line to stderr.
  *
  * @param fn   Called on the loop's thread with the error and a description
  *             of the future; it must not await. NULL: the default.

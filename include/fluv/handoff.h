@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Handoff: giving work to another thread's loop, and getting the result. */
+/* Handoff: run functions and tasks on another thread's loop. */
 #ifndef FLUV_HANDOFF_H
 #define FLUV_HANDOFF_H
 
@@ -7,25 +7,24 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** A task on another loop, as a plain thread sees it. */
+/** A task on another loop, for a thread that has no loop. */
 typedef struct fluv_remote fluv_remote_t;
 
 /**
- * Keep a loop's memory, so that other threads may use the pointer.
+ * Add a reference to a loop, so that other threads may use the pointer.
  *
- * This does not keep the loop open: on a closed one, what is handed over is
- * refused.
+ * This does not keep the loop open. A closed loop refuses new work.
  *
  * @param loop  The loop.
  *
- * @return  `loop`, to be given back with fluv_loop_unref().
+ * @return  `loop`; release it with fluv_loop_unref().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 fluv_loop_t* fluv_loop_ref(fluv_loop_t* loop);
 
 /**
- * Give back a reference to a loop.
+ * Release a reference to a loop.
  *
  * @param loop  The loop. NULL is ignored.
  *
@@ -37,11 +36,11 @@ void fluv_loop_unref(fluv_loop_t* loop);
 /**
  * Call a plain function on a loop's thread.
  *
- * What one thread posts runs in order, soon, outside tasks; it must not await.
- * A loop that sleeps is woken. Takes no lock.
+ * The function runs outside tasks and must not await. Functions that one thread
+ * posts run in their order. A loop that sleeps is woken. Takes no lock.
  *
- * @param loop  The loop; the caller sees to it that it is not freed: its own
- *              thread has it, or a reference does.
+ * @param loop  The loop. It must not be freed during the call: it is this
+ *              thread's own, or the caller holds a reference.
  * @param fn    The function.
  * @param arg   User pointer for `fn`.
  *
@@ -55,26 +54,25 @@ FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_post(fluv_loop_t* loop, void (*fn)(void* arg), void* arg);
 
 /**
- * Run a task on another loop, and have its result on this one.
+ * Run a task on another loop, and get its result on this one.
  *
- * @param loop  The loop; the caller sees to it that it is not freed: its own
- *              thread has it, or a reference does.
+ * @param loop  The loop. It must not be freed during the call: it is this
+ *              thread's own, or the caller holds a reference.
  * @param fn    The task.
  * @param arg   User pointer for `fn`, used on that loop's thread.
  * @param options  As of fluv_spawn_with(); copied. NULL: defaults.
  * @param loc   Place of the call; fluv_spawn_on() fills it in.
  *
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
- *          The task is under way whether it is awaited or not; fluv_detach()
- *          leaves it to itself.
- * @errors  FLUV_ESTOPPED  the loop is closed: it never ran, and
+ *          The task runs whether it is awaited or not.
+ * @errors  FLUV_ESTOPPED  the loop is closed: the task never ran, and
  *            options.free_arg has been called, as for every error but the
  *            task's own.
- *          FLUV_ECANCELED  it was closed before the task returned.
+ *          FLUV_ECANCELED  the loop was closed before the task returned.
  *          FLUV_EPERM  this process was forked from the loop's.
  *          FLUV_ENOLOOP  this thread has no loop: use fluv_spawn_remote().
  *          FLUV_EINVAL  an argument is NULL.
- * @cancel  Cancels the task there; ends when it has returned.
+ * @cancel  Cancels the task; the future ends when the task has returned.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -91,14 +89,13 @@ fluv_future_t* fluv_spawn_on_loc(fluv_loop_t* loop,
 /**
  * Run a task on another loop, from any thread.
  *
- * @param loop        The loop; the caller sees to it that it is not freed: its
- *                    own thread has it, or a reference does.
+ * @param loop        The loop. It must not be freed during the call: it is this
+ *                    thread's own, or the caller holds a reference.
  * @param fn          The task.
  * @param arg         User pointer for `fn`, used on that loop's thread.
  * @param options     As of fluv_spawn_with(); copied. NULL: defaults.
- * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted; an error
- *                    of the task goes to that loop's hook for unhandled
- *                    errors.
+ * @param out_remote  Gets the task, for fluv_wait(). NULL: not wanted; an error
+ *                    of the task goes to the hook of fluv_set_unhandled().
  * @param loc         Place of the call; fluv_spawn_remote() fills it in.
  *
  * @return  0: it will run.
@@ -135,14 +132,15 @@ int fluv_spawn_remote_loc(fluv_loop_t* loop,
  *            caller's.
  *          FLUV_ECANCELED  the task was cancelled, or its loop was closed
  *            first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_EINVAL  `remote` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
 int64_t fluv_wait(fluv_remote_t* remote, uint64_t timeout_ms);
 
 /**
- * Cancel a task on another loop. It is waited for as before.
+ * Cancel a task on another loop. fluv_wait() still waits for it.
  *
  * @param remote  The task. Borrowed.
  *
@@ -152,7 +150,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_remote_cancel(fluv_remote_t* remote);
 
 /**
- * Forget a task on another loop; it runs on.
+ * Release a task on another loop without waiting; it keeps running.
  *
  * @param remote  The task. Taken over. NULL is ignored.
  *

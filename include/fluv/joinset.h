@@ -7,7 +7,7 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** A set of futures; members may be added while others are taken. */
+/** A set of futures; some may be added while results of others are taken. */
 typedef struct fluv_joinset fluv_joinset_t;
 
 /**
@@ -27,7 +27,7 @@ fluv_joinset_t* fluv_joinset_new_loc(const fluv_loc_t* loc);
  *
  * @param set  The set. Borrowed.
  * @param f    The future. Taken over, dropped on failure.
- * @param tag  Comes back with the result.
+ * @param tag  Returned together with the result.
  * @param loc  Place of the call; fluv_joinset_add() fills it in.
  *
  * @return  0.
@@ -41,7 +41,7 @@ int fluv_joinset_add_loc(fluv_joinset_t* set,
                          const fluv_loc_t* loc);
 #define fluv_joinset_add(set, f, tag)                                          \
  fluv_joinset_add_loc((set), (f), (tag), FLUV_LOC)
-/* A task as a member; its tag is its argument. */
+/* Spawn a task as a member; its tag is its argument. */
 #define fluv_joinset_spawn(set, fn, arg)                                       \
  fluv_joinset_add_loc((set),                                                   \
                       fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC_NAMED(#fn)),  \
@@ -59,7 +59,7 @@ int fluv_joinset_add_loc(fluv_joinset_t* set,
  *
  * @return  Future, never NULL. Its value is 1 if a result was taken, 0 if the
  *          set is empty.
- * @errors  FLUV_EBUSY  somebody waits for this set already.
+ * @errors  FLUV_EBUSY  another future of this function is pending.
  *          FLUV_EINVAL  `set` is NULL.
  * @cancel  Ends at once; the results stay in the set.
  * @since   0.1
@@ -73,7 +73,7 @@ fluv_future_t* fluv_joinset_next_loc(fluv_joinset_t* set,
  fluv_joinset_next_loc((set), (out_result), (out_tag), FLUV_LOC)
 
 /**
- * Number of members whose result has not been taken.
+ * Get the number of members whose result has not been taken.
  *
  * @param set  The set. Borrowed.
  *
@@ -84,7 +84,7 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 size_t fluv_joinset_count(const fluv_joinset_t* set);
 
 /**
- * Cancel every member; their results are still to be taken.
+ * Cancel every member. Their results can still be taken.
  *
  * @param set  The set. Borrowed.
  *
@@ -99,7 +99,7 @@ void fluv_joinset_cancel(fluv_joinset_t* set);
  * @param set  The set. Taken over at once. NULL gives a future that is done.
  * @param loc  Place of the call; fluv_joinset_close() fills it in.
  *
- * @return  Future, never NULL, under way at once: drop it to forget it.
+ * @return  Future, never NULL, pending at once; it may be dropped.
  *          Its value is 0.
  * @errors  None.
  * @cancel  Does nothing: it ends when the last member has.

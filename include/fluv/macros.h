@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Marks on prototypes, and the place in the source that a call was made. */
+/* Marks on prototypes, and source locations. */
 #ifndef FLUV_MACROS_H
 #define FLUV_MACROS_H
 
@@ -29,37 +29,38 @@
 #define FLUV_ANY_THREAD
 
 /* Structs that grow: options and counters begin with their size. The
- * initialiser (FLUV_..._INIT) sets it, and a program that was compiled with an
- * older header goes on working: what it does not know has its default. Without
- * the initialiser, as in { .timeout_ms = 500 }, the size is 0 and stands for
- * the struct of version 0.1; fields that came later are ignored then. A size
- * that cannot be one, or a field that is used and that the library is too old
- * to know, is FLUV_EINVAL. */
+ * initialiser (FLUV_..._INIT) sets it. A program that was compiled with an
+ * older header keeps working: a field that its header does not have gets its
+ * default. Without the initialiser, as in { .timeout_ms = 500 }, the size is 0,
+ * which stands for the struct of version 0.1; fields that were added later are
+ * ignored then. FLUV_EINVAL is the answer to an impossible size, and to a
+ * non-zero field that is newer than the library. */
 
-/** A place in the source; recorded for error messages and reports. */
+/** A location in the source; recorded for error messages and reports. */
 typedef struct fluv_loc {
-  /** File name, as FLUV_FILE says. */
+  /** File name: FLUV_FILE. */
   const char* file;
   /** Function name. */
   const char* func;
   /** Line number, counted from 1. */
   int line;
-  /** What is made there, as the source says: a task's function; or NULL. */
+  /** Name of what is made there, such as the task's function; or NULL. */
   const char* name;
 } fluv_loc_t;
 
-/* The file in a place: what was given to the compiler, which is an absolute
- * path in some builds. To keep those out of a program, either give the compiler
- * -fmacro-prefix-map=OLD=NEW, or define this before <fluv.h> is included, such
- * as by -DFLUV_FILE=__FILE_NAME__ (gcc 12, clang 9). */
+/* The file name in a location. By default it is the path that the compiler was
+ * given, which is absolute in some builds. To keep such paths out of a program,
+ * give the compiler -fmacro-prefix-map=OLD=NEW, or define FLUV_FILE before
+ * <fluv.h> is included, for example by -DFLUV_FILE=__FILE_NAME__ (gcc 12,
+ * clang 9). */
 #ifndef FLUV_FILE
 # define FLUV_FILE __FILE__
 #endif
 
-/* The place where this macro stands, as a pointer to static memory. Every
+/* The location of this macro's use, as a pointer to static memory. Every
  * function that ends in _loc takes one; the macro of the same name without
- * _loc fills it in. FLUV_LOC_NAMED() adds what is made there, a string literal.
- * Compilers without statement expressions record nothing. */
+ * _loc passes it. FLUV_LOC_NAMED() adds the name of what is made there, a
+ * string literal. Compilers without statement expressions record nothing. */
 /* clang-format off */
 #if defined(__GNUC__)
 # define FLUV_LOC_NAMED(name)                                                  \

@@ -19,7 +19,7 @@
  *
  * @return  0.
  * @errors  FLUV_EINVAL  a function is NULL.
- *          FLUV_EBUSY   fluv holds memory already: call this first of all.
+ *          FLUV_EBUSY   fluv has allocated memory already: call this first.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

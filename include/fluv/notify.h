@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Notify: a wake without a value, with the rules of Tokio's.
+/* Notify: a wakeup without a value, with the rules of Tokio's Notify.
  *
- * At most one wake is kept for whoever comes next.
+ * A notification without a waiter is stored for the next one. At most one is
+ * stored.
  */
 #ifndef FLUV_NOTIFY_H
 #define FLUV_NOTIFY_H
@@ -14,7 +15,7 @@
 typedef struct fluv_notify fluv_notify_t;
 
 /**
- * Make a notify without a wake in store.
+ * Make a notify without a stored notification.
  *
  * @param out_notify  Gets it; free it with fluv_notify_free().
  *
@@ -26,7 +27,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_notify_new(fluv_notify_t** out_notify);
 
 /**
- * Free a notify. That somebody waits for it is a mistake, and aborts.
+ * Free a notify. Aborts if it is waited for.
  *
  * @param notify  The notify. Taken over. NULL is ignored.
  *
@@ -38,17 +39,17 @@ void fluv_notify_free(fluv_notify_t* notify);
 /**
  * Wait to be notified.
  *
- * fluv_notify_waiters() reaches every such future that exists, also one that
- * is not waited for yet. The others reach those that have been started;
- * fluv_start() joins the line by hand.
+ * fluv_notify_waiters() notifies every such future that exists, also a cold
+ * one. fluv_notify_one() and fluv_notify_last() notify only started ones;
+ * fluv_start() enters the wait queue explicitly.
  *
  * @param notify  The notify; must stay until the future has ended.
  * @param loc     Place of the call; fluv_notified() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
  * @errors  FLUV_EINVAL  an argument is NULL.
- * @cancel  Loses the place in the line. A wake that was on its way goes to the
- *          next one; one that had arrived counts as read.
+ * @cancel  Leaves the wait queue. A notification that was granted but has not
+ *          arrived goes to the next waiter; one that has arrived is consumed.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -63,14 +64,16 @@ fluv_future_t* fluv_notified_loc(fluv_notify_t* notify, const fluv_loc_t* loc);
  *
  * @return  0: notified.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_EINVAL  `notify` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
 int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms);
 
 /**
- * Wake the one that has waited longest, or keep one wake for whoever comes.
+ * Notify the waiter that has waited longest; without one, store the
+ * notification for the next.
  *
  * @param notify  The notify. Borrowed.
  *
@@ -80,7 +83,8 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_notify_one(fluv_notify_t* notify);
 
 /**
- * Wake the one that came last, or keep one wake for whoever comes.
+ * Notify the waiter that came last; without one, store the notification for the
+ * next.
  *
  * @param notify  The notify. Borrowed.
  *
@@ -90,7 +94,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_notify_last(fluv_notify_t* notify);
 
 /**
- * Wake all that wait now. Nothing is kept for those who come later.
+ * Notify all that wait now. Nothing is stored for later ones.
  *
  * @param notify  The notify. Borrowed.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Once: a value that the first who needs it makes, and the others wait for. */
+/* Once: a value that the first task that needs it makes; others wait for it. */
 #ifndef FLUV_ONCE_H
 #define FLUV_ONCE_H
 
@@ -23,7 +23,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_once_new(fluv_once_t** out_once);
 
 /**
- * Free a cell. That somebody waits for it is a mistake, and aborts.
+ * Free a cell. Aborts if it is waited for.
  *
  * @param once  The cell. Taken over. NULL is ignored.
  *
@@ -35,9 +35,9 @@ void fluv_once_free(fluv_once_t* once);
 /**
  * Get the value; if there is none, make it.
  *
- * The first one runs `fn` as a task. Others that come meanwhile wait. If it
- * fails, or is cancelled, it gets the error, and the next in line runs its own
- * `fn`.
+ * The first call runs `fn` as a task. Later calls wait for it. If `fn` fails,
+ * or is cancelled, the first call gets the error, and the next in the wait
+ * queue runs its own `fn`.
  *
  * @param once  The cell; must stay until the future has ended.
  * @param fn    Makes the value, >= 0, or returns an error.
@@ -45,9 +45,9 @@ void fluv_once_free(fluv_once_t* once);
  * @param loc   Place of the call; fluv_once_get() fills it in.
  *
  * @return  Future, never NULL, with the value that was set.
- * @errors  What `fn` returned; FLUV_EINVAL  an argument is NULL.
- * @cancel  Only stops waiting, or cancels the task that runs `fn`, and ends
- *          when that has.
+ * @errors  Any error of `fn`; FLUV_EINVAL  an argument is NULL.
+ * @cancel  A waiting call stops waiting. The call that runs `fn` cancels that
+ *          task, and ends when it has ended.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -59,7 +59,7 @@ fluv_future_t* fluv_once_get_loc(fluv_once_t* once,
  fluv_once_get_loc((once), (fn), (arg), FLUV_LOC_NAMED(#fn))
 
 /**
- * Wait until the value is set by somebody else.
+ * Wait until another task or thread has set the value.
  *
  * @param once  The cell; must stay until the future has ended.
  * @param loc   Place of the call; fluv_once_wait() fills it in.
@@ -81,20 +81,20 @@ fluv_future_t* fluv_once_wait_loc(fluv_once_t* once, const fluv_loc_t* loc);
  *
  * @return  0.
  * @errors  FLUV_EALREADY  it has one.
- *          FLUV_EBUSY  somebody is making it.
- *          FLUV_EINVAL  `value` is negative.
+ *          FLUV_EBUSY  a fluv_once_get() is making it.
+ *          FLUV_EINVAL  `value` is negative, or `once` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_once_set(fluv_once_t* once, int64_t value);
 
 /**
- * The value, if it is set.
+ * Get the value, if it is set.
  *
  * @param once  The cell. Borrowed.
  *
  * @return  The value.
- * @errors  FLUV_EAGAIN  it is not set.
+ * @errors  FLUV_EAGAIN  it is not set; FLUV_EINVAL  `once` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Oneshot: one message from one sender to one receiver, on any threads.
  *
- * The message is copied by size. If nobody receives it, it is destroyed once.
+ * The message is copied by size. If it is not received, it is destroyed once.
  */
 #ifndef FLUV_ONESHOT_H
 #define FLUV_ONESHOT_H
@@ -10,16 +10,16 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** The right to send one message. */
+/** The sending end, for one message. */
 typedef struct fluv_oneshot_tx fluv_oneshot_tx_t;
-/** The right to receive it. */
+/** The receiving end. */
 typedef struct fluv_oneshot_rx fluv_oneshot_rx_t;
 
 /**
- * Make both ends.
+ * Make a oneshot: a sender and a receiver.
  *
- * @param item_size  Bytes of the message; 0: it is only a sign, and pointers to
- *                   it may be NULL.
+ * @param item_size  Bytes of the message; 0: the message carries no data, and
+ *                   pointers to it may be NULL.
  * @param destroy    Called once with a message that will not be received,
  *                   under no lock. NULL: nothing.
  * @param out_tx     Gets the sender: send with it, or free it with
@@ -43,8 +43,8 @@ int fluv_oneshot_new(size_t item_size,
  * @param tx    The sender. Taken over on success.
  * @param item  The message. Copied.
  *
- * @return  0: sent; the sender is gone.
- * @errors  FLUV_ECLOSED  the receiver is closed or gone; the message and the
+ * @return  0: sent; the sender is freed.
+ * @errors  FLUV_ECLOSED  the receiver is closed or freed; the message and the
  *            sender stay with the caller.
  *          FLUV_EINVAL  an argument is NULL.
  * @since   0.1
@@ -53,7 +53,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_oneshot_send(fluv_oneshot_tx_t* tx, const void* item);
 
 /**
- * Give up a sender without sending: the receiver gets FLUV_EBROKEN.
+ * Free a sender that has not sent: the receiver gets FLUV_EBROKEN.
  *
  * @param tx  The sender. Taken over. NULL is ignored.
  *
@@ -63,7 +63,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_oneshot_tx_free(fluv_oneshot_tx_t* tx);
 
 /**
- * Wait until nobody will receive the message.
+ * Wait until the receiver is closed or freed.
  *
  * @param tx   The sender; must stay until the future has ended.
  * @param loc  Place of the call; fluv_oneshot_closed() fills it in.
@@ -79,11 +79,11 @@ fluv_future_t* fluv_oneshot_closed_loc(fluv_oneshot_tx_t* tx,
 #define fluv_oneshot_closed(tx) fluv_oneshot_closed_loc((tx), FLUV_LOC)
 
 /**
- * Will nobody receive the message?
+ * Check whether the receiver is closed or freed.
  *
  * @param tx  The sender. Borrowed.
  *
- * @return  True if the receiver is closed or gone.
+ * @return  True if a message could not be received.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
@@ -97,7 +97,7 @@ bool fluv_oneshot_is_closed(fluv_oneshot_tx_t* tx);
  * @param loc       Place of the call; fluv_oneshot_recv() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
- * @errors  FLUV_EBROKEN  the sender was given up without sending.
+ * @errors  FLUV_EBROKEN  the sender was freed without sending.
  *          FLUV_ECLOSED  it was received before, or this end is closed.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Safe: the message stays for the next call.
@@ -118,14 +118,14 @@ fluv_future_t* fluv_oneshot_recv_loc(fluv_oneshot_rx_t* rx,
  *
  * @return  0: received.
  * @errors  FLUV_EAGAIN  it is not there yet.
- *          FLUV_EBROKEN, FLUV_ECLOSED  as fluv_oneshot_recv().
+ *          FLUV_EBROKEN, FLUV_ECLOSED, FLUV_EINVAL  as fluv_oneshot_recv().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_oneshot_try_recv(fluv_oneshot_rx_t* rx, void* out_item);
 
 /**
- * Block this thread until the message is there.
+ * Receive the message, blocking this thread until it is there.
  *
  * @param rx          The receiver. Borrowed.
  * @param out_item    Gets the message.
@@ -133,8 +133,8 @@ int fluv_oneshot_try_recv(fluv_oneshot_rx_t* rx, void* out_item);
  *
  * @return  0: received.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
- *          FLUV_EBROKEN, FLUV_ECLOSED  as fluv_oneshot_recv().
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_EBROKEN, FLUV_ECLOSED, FLUV_EINVAL  as fluv_oneshot_recv().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -143,7 +143,8 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
                                uint64_t timeout_ms);
 
 /**
- * Refuse the message. One that was sent before can still be received.
+ * Close a receiver: a later send fails. A message that was sent before can
+ * still be received.
  *
  * @param rx  The receiver. Borrowed.
  *
@@ -153,7 +154,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_oneshot_close(fluv_oneshot_rx_t* rx);
 
 /**
- * Give up a receiver. A message that was not received is destroyed.
+ * Free a receiver. A message that was not received is destroyed.
  *
  * @param rx  The receiver. Taken over. NULL is ignored.
  *

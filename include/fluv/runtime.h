@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runtime: worker threads with a loop each, and tasks for whichever is free. */
+/* Runtime: worker threads with a loop each, which share tasks. */
 #ifndef FLUV_RUNTIME_H
 #define FLUV_RUNTIME_H
 
@@ -10,21 +10,21 @@
 /** Worker threads that share tasks. Any thread may use it. */
 typedef struct fluv_runtime fluv_runtime_t;
 
-/** How a runtime is made. Zero means the default in every field. */
+/** Options of a runtime. Zero means the default in every field. */
 typedef struct fluv_runtime_options {
   /** sizeof(fluv_runtime_options_t); set by the initialiser. */
   size_t size;
-  /** Threads, at most 64; default FLUV_WORKERS of the environment or, without
-   *  it, the cores that this process may use. A FLUV_WORKERS that is no such
-   *  number is an error, and said on stderr. */
+  /** Threads, at most 64; default: the environment variable FLUV_WORKERS or,
+   *  without it, the number of cores that this process may use. A FLUV_WORKERS
+   *  that is no such number is an error, and reported on stderr. */
   unsigned workers;
-  /** Threads are called this and a number; default "fluv". At most 11
-   *  characters count. */
+  /** A thread's name is this and a number; default "fluv". Cut at 11
+   *  characters. */
   const char* name;
   /** For each worker's loop. NULL: defaults. Copied. */
   const fluv_loop_options_t* loop;
-  /** Worker n runs on the n-th core that the process may use, round and
-   *  round. */
+  /** Bind worker n to the n-th core that the process may use, starting again
+   *  with the first after the last. */
   bool pin;
   /** Called on each worker's thread, in its main task: at its start, and at its
    *  end, before its other tasks are cancelled. */
@@ -37,8 +37,8 @@ typedef struct fluv_runtime_options {
 #define FLUV_RUNTIME_OPTIONS_INIT                                              \
  { sizeof(fluv_runtime_options_t), 0, NULL, NULL, false, NULL, NULL, NULL }
 
-/** Counters of a worker, or of a runtime in sum. They are read one by one while
- *  the threads run on. */
+/** Counters of a worker, or the sums of a runtime. They are read one by one
+ *  while the threads keep running. */
 typedef struct fluv_metrics {
   /** sizeof(fluv_metrics_t); set by the initialiser. */
   size_t size;
@@ -46,23 +46,23 @@ typedef struct fluv_metrics {
   uint64_t workers;
   /** Tasks that have not returned. */
   uint64_t tasks;
-  /** Tasks spawned for any worker that were taken from the own queue. */
+  /** Tasks spawned for any worker that the worker took from its own queue. */
   uint64_t taken;
-  /** And from another worker's. */
+  /** Tasks that it took from another worker's queue. */
   uint64_t stolen;
-  /** Spawned for any worker, and not yet taken. */
+  /** Tasks spawned for any worker and not yet taken. */
   uint64_t queued;
-  /** Times that a sleeping worker was called to take something. */
+  /** Times that the worker was woken to take a task. */
   uint64_t calls;
   /** Turns of the loop. */
   uint64_t turns;
-  /** Functions and tasks that were handed to this very loop and have
+  /** Functions and tasks that other threads sent to this loop and that have
    *  arrived. */
   uint64_t handed_over;
   /** Nanoseconds that the loop has waited for events; for a loop that joined,
-   *  only if its host has switched on UV_METRICS_IDLE_TIME. */
+   *  only if the program has enabled UV_METRICS_IDLE_TIME. */
   uint64_t idle_ns;
-  /** The rest of the time that it was there. */
+  /** The rest of the worker's time, in nanoseconds. */
   uint64_t busy_ns;
 } fluv_metrics_t;
 
@@ -85,13 +85,14 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
                      fluv_runtime_t** out_runtime);
 
 /**
- * Start the threads now, and wait until all loops are there.
+ * Start the threads now, and wait until all loops run.
  *
  * @param runtime  The runtime. Borrowed.
  *
  * @return  0.
  * @errors  FLUV_EAGAIN, FLUV_ENOMEM, FLUV_EMFILE  a thread or its loop could
- *            not be made; those before it run.
+ *            not be made; the threads made before it keep running.
+ *          FLUV_EINVAL  `runtime` is NULL.
  *          FLUV_ESTOPPED  the runtime is shut down.
  *          FLUV_EPERM  this process was forked from the one that made it.
  * @since   0.1
@@ -100,7 +101,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_runtime_start(fluv_runtime_t* runtime);
 
 /**
- * Number of workers.
+ * Get the number of workers.
  *
  * @param runtime  The runtime. Borrowed.
  *
@@ -111,26 +112,25 @@ FLUV_EXTERN FLUV_ANY_THREAD
 unsigned fluv_runtime_count_workers(const fluv_runtime_t* runtime);
 
 /**
- * The loop of a worker, for fluv_spawn_on() and fluv_post(). Starts the
+ * Get the loop of a worker, for fluv_spawn_on() and fluv_post(). Starts the
  * runtime.
  *
  * @param runtime  The runtime. Borrowed.
  * @param worker   Number, from 0.
  *
- * @return  Borrowed, until the runtime is freed; NULL if it could not be
- *          started, is shut down, or there is no such worker; in on_start also
- *          of a worker that starts later.
+ * @return  Borrowed, until the runtime is freed. NULL if the runtime could not
+ *          be started or is shut down, if there is no such worker, or, in
+ *          on_start, if the worker has not started yet.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* runtime, unsigned worker);
 
 /**
- * Run a task on whichever worker is free first, and have its result on this
- * loop.
+ * Run a task on the first worker that is free, and get its result on this loop.
  *
- * Until it is started it may be taken by any worker; then it stays where it
- * is.
+ * Until the task starts, any worker may take it. Once started it stays on its
+ * worker.
  *
  * @param runtime  The runtime; NULL: fluv_runtime_current(), or else the one
  *                 of this process, which is then made.
@@ -140,13 +140,13 @@ fluv_loop_t* fluv_runtime_get_loop(fluv_runtime_t* runtime, unsigned worker);
  * @param loc      Place of the call; fluv_runtime_spawn() fills it in.
  *
  * @return  Future of this thread's loop, never NULL, with what `fn` returns.
- * @errors  FLUV_ESTOPPED  the runtime is shut down, or was before the task ran:
- *            it never did, and options.free_arg has been called, as for every
+ * @errors  FLUV_ESTOPPED  the runtime was shut down before the task ran: it
+ *            never ran, and options.free_arg has been called, as for every
  *            error but the task's own.
  *          FLUV_ENOLOOP  this thread has no loop; FLUV_EINVAL  `fn` is NULL.
  *          As fluv_runtime_start().
- * @cancel  Cancels the task; ends when it has returned. One that was not
- *          started runs all the same, cancelled: it owns its argument.
+ * @cancel  Cancels the task; the future ends when the task has returned. A task
+ *          that has not started still runs, cancelled: it owns its argument.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -159,21 +159,21 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
  fluv_runtime_spawn_loc((runtime), (fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
 #define fluv_runtime_spawn_with(runtime, fn, arg, options)                     \
  fluv_runtime_spawn_loc((runtime), (fn), (arg), (options), FLUV_LOC_NAMED(#fn))
-/* On this loop's runtime, or the process's. */
+/* On the runtime of this loop, or else the one of this process. */
 #define fluv_spawn_any(fn, arg)                                                \
  fluv_runtime_spawn_loc(NULL, (fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
 #define fluv_spawn_any_with(fn, arg, options)                                  \
  fluv_runtime_spawn_loc(NULL, (fn), (arg), (options), FLUV_LOC_NAMED(#fn))
 
 /**
- * The same from any thread.
+ * Run a task on the first worker that is free, from any thread.
  *
  * @param runtime     The runtime; NULL: fluv_runtime_current(), or else the
  *                    one of this process, which is then made.
  * @param fn          The task.
  * @param arg         User pointer for `fn`.
  * @param options     As of fluv_spawn_with(); copied. NULL: defaults.
- * @param out_remote  Gets what fluv_wait() takes. NULL: not wanted.
+ * @param out_remote  Gets the task, for fluv_wait(). NULL: not wanted.
  * @param loc         Place of the call; fluv_runtime_spawn_remote() fills it
  *                    in.
  *
@@ -199,33 +199,34 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* runtime,
                                FLUV_LOC_NAMED(#fn))
 
 /**
- * The runtime of this thread's loop.
+ * Get the runtime of this thread's loop.
  *
- * A loop that fluv_run() has made has one of its own: it is made by the first
- * call, with the defaults, the loop itself is worker 0, and the other threads
- * start when they are first needed. fluv_run() ends it when the main task has
+ * A loop of fluv_run() has a runtime of its own. The first call makes it, with
+ * the defaults. The loop itself is worker 0; the other threads start when they
+ * are first needed. fluv_run() shuts the runtime down when the main task has
  * returned.
  *
- * @return  The runtime that the loop is a member of. Borrowed. NULL: it is in
- *          none, there is no loop, or no memory.
+ * @return  The runtime that the loop is a member of. Borrowed. NULL: the loop
+ *          is in no runtime, the thread has no loop, or memory ran out.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 fluv_runtime_t* fluv_runtime_current(void);
 
 /**
- * Make this thread's loop a member of a runtime: while it turns, it takes part
- * in the runtime's work like a worker.
+ * Make this thread's loop a member of a runtime: while it turns, it runs tasks
+ * of the runtime like a worker.
  *
- * For the loop of a host: a loop of fluv_run() has a runtime of its own. Tasks
- * that it has started stay on it when it leaves.
+ * This is for a loop that the program runs itself; a loop of fluv_run() has a
+ * runtime of its own. Tasks that the loop has started stay on it when it
+ * leaves.
  *
  * @param runtime  The runtime; it must not be freed before the loop has left.
  *
  * @return  0.
- * @errors  FLUV_EALREADY  the loop is a member of a runtime.
+ * @errors  FLUV_EALREADY  the loop is a member of a runtime already.
  *          FLUV_ENOBUFS  sixteen loops have joined already.
- *          FLUV_ENOLOOP  this thread has no loop; FLUV_EINVAL  a NULL.
+ *          FLUV_ENOLOOP  this thread has no loop.
  *          As fluv_runtime_start().
  * @since   0.1
  */
@@ -233,8 +234,8 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD
 int fluv_runtime_join(fluv_runtime_t* runtime);
 
 /**
- * End the membership of this thread's loop; its closing does the same. What it
- * has queued goes to another member.
+ * Take this thread's loop out of its runtime; closing the loop does the same.
+ * Tasks in its queue go to another member.
  *
  * @return  0.
  * @errors  FLUV_EINVAL  it has not joined a runtime; FLUV_ENOLOOP.
@@ -244,28 +245,30 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_runtime_leave(void);
 
 /**
- * End a runtime: cancel all of its tasks, let them clean up, join its threads.
+ * Shut a runtime down: cancel all tasks, let them clean up, join the threads.
  *
- * What has not ended when the time in the loop's options is over is reported
- * on stderr by name and place. A thread that a task does not give back is
- * reported and left behind.
+ * Tasks that have not ended when the shutdown time of the loop's options is
+ * over are reported on stderr by name and location. A thread that a task blocks
+ * is reported and abandoned.
  *
  * @param runtime     The runtime. Borrowed.
  * @param timeout_ms  How long to wait for threads, in milliseconds;
  *                    FLUV_FOREVER: no limit.
  *
  * @return  0.
- * @errors  FLUV_ETIMEDOUT  threads were left behind.
+ * @errors  FLUV_ETIMEDOUT  threads were abandoned.
  *          FLUV_EDEADLK  this is the thread of one of its members.
+ *          FLUV_EINVAL  `runtime` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
 int fluv_runtime_shutdown(fluv_runtime_t* runtime, uint64_t timeout_ms);
 
 /**
- * Shut a runtime down, without limit, and free it. If this thread's loop has
- * joined it, it leaves first. On a worker of the runtime, and for the one that
- * fluv_run() makes and ends itself, it aborts.
+ * Shut a runtime down, without a time limit, and free it.
+ *
+ * If this thread's loop has joined the runtime, it leaves it first. A call on a
+ * worker of the runtime aborts, and so does one for a runtime of fluv_run().
  *
  * @param runtime  The runtime. Taken over. NULL is ignored.
  *
@@ -275,7 +278,7 @@ FLUV_EXTERN FLUV_BLOCKS FLUV_ANY_THREAD
 void fluv_runtime_free(fluv_runtime_t* runtime);
 
 /**
- * Counters of one worker, or of all in sum.
+ * Get the counters of one worker, or the sums of all.
  *
  * @param runtime      The runtime. Borrowed.
  * @param worker       Number, from 0; -1: all.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* RwLock: many readers or one writer, first come, first served.
  *
- * A writer in line holds back the readers behind it, so that it is not
- * starved. A task that reads and asks to read again behind it waits for ever.
+ * A waiting writer blocks the readers behind it in the wait queue, so that it
+ * is not starved. A task that holds a read lock and asks for another one behind
+ * a writer waits forever.
  */
 #ifndef FLUV_RWLOCK_H
 #define FLUV_RWLOCK_H
@@ -15,7 +16,7 @@
 typedef struct fluv_rwlock fluv_rwlock_t;
 
 /**
- * Make a lock that nobody holds.
+ * Make a lock, unlocked.
  *
  * @param out_lock  Gets it; free it with fluv_rwlock_free().
  *
@@ -27,7 +28,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_rwlock_new(fluv_rwlock_t** out_lock);
 
 /**
- * Free a lock. That it is held, or waited for, is a mistake, and aborts.
+ * Free a lock. Aborts if it is held or waited for.
  *
  * @param lock  The lock. Taken over. NULL is ignored.
  *
@@ -37,16 +38,16 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_rwlock_free(fluv_rwlock_t* lock);
 
 /**
- * Wait for a lock and take it for reading.
+ * Wait for a lock and lock it for reading.
  *
  * @param lock  The lock; must stay until the future has ended.
  * @param loc   Place of the call; fluv_rwlock_read() fills it in.
  *
- * @return  Future, never NULL, with the value 0. Give it back with
+ * @return  Future, never NULL, with the value 0. Unlock it with
  *          fluv_rwlock_unlock_read().
- * @errors  FLUV_EDEADLK  this task holds it for writing or, in debug builds,
- *            reads already and would wait behind a writer who waits for that;
- *            both places are named on stderr.
+ * @errors  FLUV_EDEADLK  this task holds it for writing. In debug builds also:
+ *            this task holds it for reading, and would wait behind a writer
+ *            that waits for this task. stderr names both locations.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Loses the place in the line; the lock is not taken.
  * @since   0.1
@@ -56,13 +57,14 @@ fluv_future_t* fluv_rwlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
 #define fluv_rwlock_read(lock) fluv_rwlock_read_loc((lock), FLUV_LOC)
 
 /**
- * Take a lock for reading if it can be had now.
+ * Lock for reading if that is possible now.
  *
  * @param lock  The lock. Borrowed.
  * @param loc   Place of the call; fluv_rwlock_try_read() fills it in.
  *
  * @return  0: taken.
  * @errors  FLUV_EAGAIN  it is held for writing, or others wait.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
@@ -70,7 +72,7 @@ int fluv_rwlock_try_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
 #define fluv_rwlock_try_read(lock) fluv_rwlock_try_read_loc((lock), FLUV_LOC)
 
 /**
- * Block this thread until it has taken a lock for reading.
+ * Lock for reading, blocking this thread until that is possible.
  *
  * @param lock        The lock. Borrowed.
  * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
@@ -80,7 +82,8 @@ int fluv_rwlock_try_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
  * @return  0: taken.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
  *          FLUV_EDEADLK  this thread holds it for writing, or has a loop,
- *            which would stand still.
+ *            which the call would block.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -91,13 +94,14 @@ int fluv_rwlock_read_blocking_loc(fluv_rwlock_t* lock,
  fluv_rwlock_read_blocking_loc((lock), (timeout_ms), FLUV_LOC)
 
 /**
- * Give back a lock taken for reading.
+ * Unlock a lock that is held for reading.
  *
  * @param lock  The lock. Borrowed.
  * @param loc   Place of the call; fluv_rwlock_unlock_read() fills it in.
  *
  * @return  0.
- * @errors  FLUV_EPERM  it is not held so; the places are named on stderr.
+ * @errors  FLUV_EPERM   it is not held for reading; stderr names the location.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
@@ -106,15 +110,15 @@ int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
  fluv_rwlock_unlock_read_loc((lock), FLUV_LOC)
 
 /**
- * Wait for a lock and take it for writing.
+ * Wait for a lock and lock it for writing.
  *
  * @param lock  The lock; must stay until the future has ended.
  * @param loc   Place of the call; fluv_rwlock_write() fills it in.
  *
- * @return  Future, never NULL, with the value 0. Give it back with
+ * @return  Future, never NULL, with the value 0. Unlock it with
  *          fluv_rwlock_unlock_write().
  * @errors  FLUV_EDEADLK  this task holds it for writing or, in debug builds,
- *            for reading; both places are named on stderr.
+ *            for reading; stderr names both locations.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Loses the place in the line; the lock is not taken.
  * @since   0.1
@@ -125,13 +129,14 @@ fluv_future_t* fluv_rwlock_write_loc(fluv_rwlock_t* lock,
 #define fluv_rwlock_write(lock) fluv_rwlock_write_loc((lock), FLUV_LOC)
 
 /**
- * Take a lock for writing if it can be had now.
+ * Lock for writing if that is possible now.
  *
  * @param lock  The lock. Borrowed.
  * @param loc   Place of the call; fluv_rwlock_try_write() fills it in.
  *
  * @return  0: taken.
  * @errors  FLUV_EAGAIN  it is held, or others wait.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
@@ -139,7 +144,7 @@ int fluv_rwlock_try_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
 #define fluv_rwlock_try_write(lock) fluv_rwlock_try_write_loc((lock), FLUV_LOC)
 
 /**
- * Block this thread until it has taken a lock for writing.
+ * Lock for writing, blocking this thread until that is possible.
  *
  * @param lock        The lock. Borrowed.
  * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
@@ -149,7 +154,8 @@ int fluv_rwlock_try_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
  * @return  0: taken.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
  *          FLUV_EDEADLK  this thread holds it for writing, or has a loop,
- *            which would stand still.
+ *            which the call would block.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -160,14 +166,15 @@ int fluv_rwlock_write_blocking_loc(fluv_rwlock_t* lock,
  fluv_rwlock_write_blocking_loc((lock), (timeout_ms), FLUV_LOC)
 
 /**
- * Give back a lock taken for writing.
+ * Unlock a lock that is held for writing.
  *
  * @param lock  The lock. Borrowed.
  * @param loc   Place of the call; fluv_rwlock_unlock_write() fills it in.
  *
  * @return  0.
- * @errors  FLUV_EPERM  it is not held so, or by somebody else; the places are
- *            named on stderr.
+ * @errors  FLUV_EPERM   it is not held for writing, or by another task or
+ *            thread; stderr names the locations.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
@@ -176,15 +183,16 @@ int fluv_rwlock_unlock_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc);
  fluv_rwlock_unlock_write_loc((lock), FLUV_LOC)
 
 /**
- * Turn a lock held for writing into one for reading, without a gap.
+ * Turn a lock held for writing into one held for reading, without a gap.
  *
- * Readers at the head of the line go on too.
+ * Readers at the head of the wait queue get the lock too.
  *
  * @param lock  The lock. Borrowed.
  * @param loc   Place of the call; fluv_rwlock_downgrade() fills it in.
  *
  * @return  0.
- * @errors  FLUV_EPERM  the caller does not hold it for writing.
+ * @errors  FLUV_EPERM   the caller does not hold it for writing.
+ *          FLUV_EINVAL  `lock` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scopes: children that never outlive the block that made them.
+/* Scopes: child tasks that never outlive the block that started them.
  *
  *     fluv_scope_t* scope;
  *     int64_t err = fluv_scope_begin(&scope);
@@ -37,7 +37,7 @@ int fluv_scope_begin(fluv_scope_t** out_scope);
 /**
  * Add a future as a child and start it.
  *
- * The first child that fails cancels the others. FLUV_ECANCELED from a child
+ * When a child fails, the others are cancelled. FLUV_ECANCELED from a child
  * that was cancelled is no failure.
  *
  * @param scope  The scope. Borrowed. May be used by its children too.
@@ -45,7 +45,7 @@ int fluv_scope_begin(fluv_scope_t** out_scope);
  * @param loc    Place of the call; fluv_scope_add() fills it in.
  *
  * @return  0.
- * @errors  FLUV_ENOMEM, or what a future that is done says; the scope then
+ * @errors  FLUV_ENOMEM, or the error of a future that is done; the scope then
  *          fails with it too. FLUV_EINVAL  an argument is NULL.
  * @since   0.1
  */
@@ -54,14 +54,14 @@ int64_t fluv_scope_add_loc(fluv_scope_t* scope,
                            fluv_future_t* f,
                            const fluv_loc_t* loc);
 #define fluv_scope_add(scope, f) fluv_scope_add_loc((scope), (f), FLUV_LOC)
-/* A task as a child. */
+/* Spawn a task as a child. */
 #define fluv_scope_spawn(scope, fn, arg)                                       \
  fluv_scope_add_loc((scope),                                                   \
                     fluv_spawn_loc((fn), (arg), NULL, FLUV_LOC_NAMED(#fn)),    \
                     FLUV_LOC)
 
 /**
- * Cancel all children, present and to come.
+ * Cancel all children, including those that are added later.
  *
  * @param scope  The scope. Borrowed.
  *

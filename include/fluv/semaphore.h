@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Semaphore: a number of permits, handed out first come, first served. */
+/* Semaphore: a number of permits, granted first come, first served. */
 #ifndef FLUV_SEMAPHORE_H
 #define FLUV_SEMAPHORE_H
 
@@ -9,14 +9,14 @@
 
 /** Permits that tasks, callbacks and threads share. Any thread may use it.
  *
- * A request at the head of the line that asks for more than there is holds
- * back smaller ones behind it, so that none starves. */
+ * A request at the head of the wait queue that asks for more permits than are
+ * free blocks smaller ones behind it, so that it is not starved. */
 typedef struct fluv_semaphore fluv_semaphore_t;
 
 /**
  * Make a semaphore.
  *
- * @param permits        Permits it begins with.
+ * @param permits        Initial number of permits.
  * @param out_semaphore  Gets the semaphore; free it with
  *                       fluv_semaphore_free().
  *
@@ -28,7 +28,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_semaphore_new(size_t permits, fluv_semaphore_t** out_semaphore);
 
 /**
- * Free a semaphore. That somebody waits for it is a mistake, and aborts.
+ * Free a semaphore. Aborts if it is waited for.
  *
  * @param semaphore  The semaphore. Taken over. NULL is ignored.
  *
@@ -38,17 +38,17 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_semaphore_free(fluv_semaphore_t* semaphore);
 
 /**
- * Wait for permits and take them all at once.
+ * Wait for `n` permits and take them together.
  *
  * @param semaphore  The semaphore; must stay until the future has ended.
- * @param n          Permits; 0 is given when its turn comes.
+ * @param n          Number of permits; 0 waits for its turn and takes none.
  * @param loc        Place of the call; fluv_semaphore_acquire() fills it in.
  *
  * @return  Future, never NULL, with the value 0. Give the permits back with
  *          fluv_semaphore_release().
  * @errors  FLUV_ECLOSED  the semaphore is closed.
  *          FLUV_EINVAL   `semaphore` is NULL.
- * @cancel  Loses the place in the line; no permit is taken.
+ * @cancel  Leaves the wait queue; no permit is taken.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -59,7 +59,7 @@ fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* semaphore,
  fluv_semaphore_acquire_loc((semaphore), (n), FLUV_LOC)
 
 /**
- * Take permits if they can be had now.
+ * Take permits if enough are free now.
  *
  * @param semaphore  The semaphore. Borrowed.
  * @param n          Permits.
@@ -67,13 +67,14 @@ fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* semaphore,
  * @return  0: taken.
  * @errors  FLUV_EAGAIN   there are not enough, or others wait.
  *          FLUV_ECLOSED  the semaphore is closed.
+ *          FLUV_EINVAL   `semaphore` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_semaphore_try_acquire(fluv_semaphore_t* semaphore, size_t n);
 
 /**
- * Block this thread until the permits are there, and take them.
+ * Take permits, blocking this thread until enough are free.
  *
  * @param semaphore   The semaphore. Borrowed.
  * @param n           Permits.
@@ -82,7 +83,8 @@ int fluv_semaphore_try_acquire(fluv_semaphore_t* semaphore, size_t n);
  * @return  0: taken.
  * @errors  FLUV_ETIMEDOUT  the time was over first; nothing is taken.
  *          FLUV_ECLOSED    the semaphore is closed.
- *          FLUV_EDEADLK    this thread has a loop, which would stand still.
+ *          FLUV_EDEADLK    this thread has a loop, which the call would block.
+ *          FLUV_EINVAL     `semaphore` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -91,32 +93,33 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* semaphore,
                                     uint64_t timeout_ms);
 
 /**
- * Give permits back, or add new ones, and wake those who wait for them.
+ * Give permits back, or add new ones, and grant them to waiting requests.
  *
  * @param semaphore  The semaphore. Borrowed.
  * @param n          Permits.
  *
  * @return  0.
  * @errors  FLUV_EOVERFLOW  there would be more than SIZE_MAX; nothing changed.
+ *          FLUV_EINVAL     `semaphore` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_semaphore_release(fluv_semaphore_t* semaphore, size_t n);
 
 /**
- * Take permits away for good, as far as there are any.
+ * Permanently remove up to `n` free permits.
  *
  * @param semaphore  The semaphore. Borrowed.
- * @param n          Permits at most.
+ * @param n          Number of permits at most.
  *
- * @return  How many were taken away.
+ * @return  The number of permits that were removed.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 size_t fluv_semaphore_forget(fluv_semaphore_t* semaphore, size_t n);
 
 /**
- * Close it: all who wait, and all who come later, get FLUV_ECLOSED.
+ * Close a semaphore: all waits, and all later ones, fail with FLUV_ECLOSED.
  *
  * @param semaphore  The semaphore. Borrowed. Permits may still be released.
  *
@@ -126,7 +129,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_semaphore_close(fluv_semaphore_t* semaphore);
 
 /**
- * Is it closed?
+ * Check whether a semaphore is closed.
  *
  * @param semaphore  The semaphore. Borrowed.
  *
@@ -137,7 +140,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_semaphore_is_closed(fluv_semaphore_t* semaphore);
 
 /**
- * Permits that are free now.
+ * Get the number of permits that are free now.
  *
  * @param semaphore  The semaphore. Borrowed.
  *

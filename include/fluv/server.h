@@ -20,26 +20,26 @@
 /** Listens, and runs a task for each connection. */
 typedef struct fluv_server fluv_server_t;
 
-/** What is done with a connection: the body of a task on the loop that the
- *  connection is served by. `peer` is closed when the function returns, unless
- *  it has closed it itself: as by fluv_close_linger(), so that the last answer
- *  arrives, but for no longer than a second. The result is ignored. */
+/** Serves a connection, in a task on the loop of its worker. When the function
+ *  returns, `peer` is closed as by fluv_close_linger() with a limit of a
+ *  second, so that the last answer arrives; unless the function has closed it
+ *  itself. The result is ignored. */
 typedef int64_t (*fluv_connection_fn)(fluv_stream_t* peer, void* arg);
 
-/** How a server works. Zero means the default in every field. */
+/** Options of a server. Zero means the default in every field. */
 typedef struct fluv_server_options {
   /** sizeof(fluv_server_options_t); set by the initialiser. */
   size_t size;
-  /** Serve on all of its workers; it must not be freed before the server's
-   *  close has ended. NULL: on this thread's loop alone. */
+  /** Serve on all workers of this runtime, which must not be freed before the
+   *  server's close has ended. NULL: serve on this thread's loop alone. */
   fluv_runtime_t* runtime;
   /** For the listening sockets and the connections. NULL: defaults. Copied.
-   *  With `reuse_port` other processes may listen beside this one. */
+   *  With `reuse_port` other processes may listen on the same port. */
   const fluv_tcp_options_t* tcp;
-  /** One worker accepts, and hands each connection to the worker that has the
-   *  fewest, before it is used. Spreads a few long connections evenly.
-   *  Default: each worker listens by itself and the kernel spreads by the
-   *  addresses (SO_REUSEPORT on Linux); elsewhere they are handed over. */
+  /** One worker accepts all connections, and gives each to the worker that has
+   *  the fewest. This spreads a few long connections evenly. Default: each
+   *  worker has a listening socket and the kernel spreads connections by their
+   *  addresses (SO_REUSEPORT on Linux); other systems always hand over. */
   bool hand_over;
 } fluv_server_options_t;
 
@@ -49,13 +49,13 @@ typedef struct fluv_server_options {
 /**
  * Listen, and serve each connection in a task of its own.
  *
- * When this returns the port is open; connections are accepted as soon as the
- * loops turn. When it fails, `fn` is not called and nothing of the caller's is
- * used any more. A worker that can accept no more is reported on stderr, and by
- * fluv_server_close().
+ * When this returns, the port is open; connections are accepted as soon as the
+ * loops turn. When it fails, `fn` is never called, and fluv keeps none of the
+ * caller's pointers. A worker that had to stop accepting is reported on stderr
+ * and by fluv_server_close().
  *
  * @param address     "HOST:PORT" in numbers; port 0 takes a free one.
- * @param fn          What is done with a connection.
+ * @param fn          Serves a connection.
  * @param arg         User pointer for `fn`, used on all workers; it must stay
  *                    until the server's close has ended.
  * @param options     NULL: defaults.
@@ -87,7 +87,7 @@ int fluv_tcp_serve_loc(const char* address,
                     FLUV_LOC_NAMED(#fn))
 
 /**
- * Address that a server listens at, with the port it was given.
+ * Get the address that a server is bound to, with its port.
  *
  * @param server  The server. Borrowed.
  * @param buf     Gets "HOST:PORT".
@@ -103,20 +103,22 @@ int fluv_server_get_address(const fluv_server_t* server,
                             size_t size);
 
 /**
- * How many connections are being served.
+ * Get the number of connections that are being served.
  *
  * @param server  The server. Borrowed.
  * @param worker  Number, from 0; -1: on all workers together.
  *
- * @return  Their number; 0 also if there is no such worker.
+ * @return  The number; 0 if there is no such worker.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 size_t fluv_server_count_connections(const fluv_server_t* server, int worker);
 
 /**
- * The token that fluv_server_close() cancels, for connections that want to end
- * by themselves then: one that waits for its next request can go at once.
+ * Get the token that fluv_server_close() cancels.
+ *
+ * A connection's function can use it to end early, for example while it waits
+ * for the next request.
  *
  * @param server  The server. Borrowed.
  *
@@ -127,14 +129,14 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_token_t* fluv_server_get_token(const fluv_server_t* server);
 
 /**
- * Stop listening, and wait for the connections to end: by themselves for a
- * while, then by having their tasks cancelled.
+ * Close a server: stop listening, wait for the connections to end, and cancel
+ * those that are left after a time.
  *
- * While grace is left, connections that wait to be accepted are accepted and
- * served too, for they may carry a request. New ones are ignored meanwhile, on
- * Linux, so that none is let in and then reset. A connection's function that
- * ends early because of fluv_server_get_token() should look first whether bytes
- * are there (fluv_try_read()). Without grace what waits is reset.
+ * With a grace time, connections in the backlog are accepted and served too,
+ * because they may carry a request. On Linux new connections are ignored
+ * meanwhile, so that none is accepted and then reset. A connection's function
+ * that ends early because of fluv_server_get_token() should first check whether
+ * bytes are there (fluv_try_read()). Without a grace time the backlog is reset.
  *
  * @param server    The server. Taken over at once. NULL gives a future that is
  *                  done.
@@ -142,9 +144,9 @@ fluv_token_t* fluv_server_get_token(const fluv_server_t* server);
  *                  FLUV_FOREVER: never.
  * @param loc       Place of the call; fluv_server_close() fills it in.
  *
- * @return  Future, never NULL, under way at once: drop it to forget it. Its
- *          value is the number of connections that had to be cancelled.
- * @errors  What made a worker stop accepting, if one did; FLUV_ENOMEM;
+ * @return  Future, never NULL, pending at once; it may be dropped. Its value is
+ *          the number of connections that had to be cancelled.
+ * @errors  The error that made a worker stop accepting; FLUV_ENOMEM;
  *          FLUV_ENOLOOP  this thread has no loop: the server closes
  *          nevertheless.
  * @cancel  Stops waiting; the close goes on.
@@ -158,14 +160,14 @@ fluv_future_t* fluv_server_close_loc(fluv_server_t* server,
  fluv_server_close_loc((server), (grace_ms), FLUV_LOC)
 
 /**
- * Wait for the first SIGINT or SIGTERM, which then do not end the process.
+ * Wait for the first SIGINT or SIGTERM, which does not end the process.
  *
- * From the first on they do again: who asks twice does not want to wait. The
- * second SIGINT does so even if the loop no longer turns.
+ * After the first one, both have their default action again: a second one ends
+ * the process, even if the loop no longer turns.
  *
  * @param loc  Place of the call; fluv_shutdown_signal() fills it in.
  *
- * @return  Future, never NULL, under way at once. Its value is the signal's
+ * @return  Future, never NULL, pending at once. Its value is the signal's
  *          number. It keeps the loop alive.
  * @errors  FLUV_ENOMEM, FLUV_EMFILE.
  * @cancel  Ends at once; the signals have their default action again.

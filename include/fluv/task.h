@@ -7,18 +7,18 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** How a task is made. Zero means the default in every field. */
+/** Options of a task. Zero means the default in every field. */
 typedef struct fluv_task_options {
   /** sizeof(fluv_task_options_t); set by the initialiser. */
   size_t size;
-  /** For messages and reports; copied, cut at 31 bytes. NULL: that of the
-   *  task's function, as fluv_task_get_name() says. */
+  /** For messages and reports; copied, cut at 31 bytes. NULL: the name of the
+   *  task's function; see fluv_task_get_name(). */
   const char* name;
   /** Usable bytes of stack, rounded up; default the loop's, at least
    *  16 KiB. */
   size_t stack_size;
-  /** Called with the task's argument if the task could not be made or can
-   *  never start. */
+  /** Called with the task's argument if the task cannot be made or will never
+   *  start. */
   void (*free_arg)(void* arg);
   /** The task writes the processor's floating-point control register by
    *  compiler intrinsics (flush to zero and the like) and wants that kept
@@ -32,9 +32,9 @@ typedef struct fluv_task_options {
 /**
  * Start a task on this thread's loop.
  *
- * It is queued: it never runs before the caller awaits, yields or returns to
- * the loop. A task always runs, even if it is cancelled before: it owns its
- * argument and its first await tells it.
+ * The task is queued: it does not run before the caller awaits, yields or
+ * returns to the loop. A task always runs, even if it was cancelled before: it
+ * owns its argument, and its first await reports the cancellation.
  *
  * @param fn       The task's function; what it returns is the result.
  * @param arg      User pointer for `fn`.
@@ -43,13 +43,13 @@ typedef struct fluv_task_options {
  *
  * @return  The task as a future, never NULL.
  * @errors  FLUV_EINVAL   `fn` is NULL, or the stack size is below the minimum
- *                        or absurd.
+ *                        or impossibly large.
  *          FLUV_ENOLOOP  this thread has no loop, or it is being closed.
  *          FLUV_ESTACK   no stack could be mapped when it was to start.
- *          What `fn` returns.
+ *          Any error that `fn` returns.
  * @cancel  The current await of the task, and every later one of a future that
  *          is not done, returns FLUV_ECANCELED: see fluv_await(). The future
- *          ends when `fn` has returned and its stack is gone.
+ *          ends when `fn` has returned.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -65,15 +65,14 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
 /**
  * Let all other ready tasks run first.
  *
- * Ready tasks take turns in the order in which they became ready, and the
- * loop polls for I/O after a bounded number of turns.
+ * Ready tasks run in the order in which they became ready, and the loop polls
+ * for I/O after a bounded number of them.
  *
  * @param loc  Place of the call; fluv_yield() fills it in.
  *
  * @return  0.
  * @errors  FLUV_ECANCELED, FLUV_ETIMEDOUT  the task was cancelled or its
- *          deadline passed. It yields then only every 128 times, or if it has
- *          ignored the error as often.
+ *          deadline passed. Only every 128th such call still yields.
  * @cancel  Returns FLUV_ECANCELED.
  * @since   0.1
  */
@@ -82,7 +81,7 @@ int64_t fluv_yield_loc(const fluv_loc_t* loc);
 #define fluv_yield() fluv_yield_loc(FLUV_LOC)
 
 /**
- * The running task.
+ * Get the running task.
  *
  * @return  Borrowed, valid while the task runs; NULL outside tasks.
  * @since   0.1
@@ -91,14 +90,13 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_future_t* fluv_task_self(void);
 
 /**
- * Name of a task.
+ * Get the name of a task.
  *
  * @param task  A future made by fluv_spawn(). Borrowed.
  *
- * @return  Its name; if it was given none, that of its function as the macro
- *          that spawned it saw it; that of the spawning function if the former
- *          is no name; "" for a future that is no task. Valid while the future
- *          is.
+ * @return  Its name. If it was given none: the name of its function as written
+ *          in the spawn, or of the spawning function if that was not a plain
+ *          name. "" for a future that is no task. Valid as long as the future.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
@@ -117,7 +115,7 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_task_set_name(const char* name);
 
 /**
- * Would an await of a future that is not done be refused now?
+ * Check whether an await of a future that is not done would be refused now.
  *
  * @return  0: no.
  * @errors  FLUV_ECANCELED  the task was cancelled and is not shielded.
@@ -128,7 +126,7 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_task_get_interrupt(void);
 
 /**
- * Keep a value for the running task under a key.
+ * Store a value in the running task under a key.
  *
  * @param key      Any address that is the caller's own, such as that of a
  *                 static variable.
@@ -146,7 +144,7 @@ int fluv_task_set_local(const void* key,
                         void (*destroy)(void* value));
 
 /**
- * The running task's value under a key.
+ * Get the running task's value under a key.
  *
  * @param key  As given to fluv_task_set_local().
  *
@@ -159,10 +157,10 @@ void* fluv_task_get_local(const void* key);
 /**
  * Run a function when the running task returns.
  *
- * What a task opened last ends first: deferred functions, deadlines, shields
- * and scopes that it left open end in the reverse order of their begin. The
- * functions run on the task's stack, before its locals are destroyed. They may
- * await, within the limits of a cancelled task: see fluv_shield_begin().
+ * Deferred functions, deadlines, shields and scopes that are still open when
+ * the task returns end in the reverse order of their begin. The functions run
+ * on the task's stack, before its task-locals are destroyed. They may await,
+ * but the awaits of a cancelled task are refused: see fluv_shield_begin().
  *
  * @param fn   The function.
  * @param arg  User pointer for `fn`.
@@ -176,10 +174,10 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_defer(void (*fn)(void* arg), void* arg);
 
 /**
- * Hold off cancellation and outer deadlines, so that clean-up can await.
+ * Defer cancellation and outer deadlines, so that clean-up can await.
  *
- * Shields and deadlines nest; each must be ended, in reverse order. A task
- * that returns ends those it left open.
+ * Shields and deadlines nest; each must be ended, in reverse order. Those that
+ * are open when the task returns end then.
  *
  * @param limit_ms  After this many milliseconds the shield no longer holds;
  *                  FLUV_FOREVER: no limit.
@@ -201,12 +199,12 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 void fluv_shield_end(void);
 
 /**
- * Bound everything that is awaited from here to fluv_deadline_end().
+ * Bound every await from here to fluv_deadline_end() in time.
  *
- * When it passes, the current await and every later one of a future that is
- * not done returns FLUV_ETIMEDOUT; what was awaited, also a task and all it
- * awaits in turn, is cancelled and has ended. Of nested deadlines the earliest
- * counts.
+ * When the deadline passes, the current await, and every later one of a future
+ * that is not done, returns FLUV_ETIMEDOUT. The awaited future, or task with
+ * all that it awaits, has then been cancelled and has ended. Of nested
+ * deadlines the earliest counts.
  *
  * @param limit_ms  Milliseconds from now.
  *

@@ -12,7 +12,7 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** A socket that connections arrive at. */
+/** A listening socket. */
 typedef struct fluv_listener fluv_listener_t;
 
 /** Socket options. Zero means the default in every field. */
@@ -21,7 +21,7 @@ typedef struct fluv_tcp_options {
   size_t size;
   /** Connections that may wait to be accepted; default 511. */
   int backlog;
-  /** Listen beside other sockets with this option on the same port. */
+  /** Share the port with other sockets that have this option. */
   bool reuse_port;
   /** An IPv6 socket that does not take IPv4 connections. */
   bool ipv6_only;
@@ -53,8 +53,8 @@ typedef struct fluv_tcp_options {
  * @return  0.
  * @errors  FLUV_EINVAL  the address or an option makes no sense;
  *          FLUV_EADDRINUSE  the port is taken; FLUV_EACCES;
- *          FLUV_EADDRNOTAVAIL; FLUV_EMFILE; FLUV_ENOMEM; FLUV_ENOTSUP  the
- *          option is not known here; FLUV_ENOLOOP  this thread has no loop.
+ *          FLUV_EADDRNOTAVAIL; FLUV_EMFILE; FLUV_ENOMEM; FLUV_ENOTSUP  this
+ *          system lacks the option; FLUV_ENOLOOP  this thread has no loop.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD
@@ -68,8 +68,8 @@ int fluv_tcp_listen_loc(const char* address,
 /**
  * Wait for a connection.
  *
- * When the process is out of descriptors the connection stays in the backlog
- * and is tried again, after 10 ms at first and 1 s at most.
+ * When the process is out of descriptors, the connection stays in the backlog
+ * and accepting is retried, first after 10 ms, then at most every second.
  *
  * @param listener    The listener. Borrowed until the future has ended.
  * @param out_stream  Gets the stream; it belongs to the loop that first uses
@@ -90,14 +90,14 @@ fluv_future_t* fluv_accept_loc(fluv_listener_t* listener,
  fluv_accept_loc((listener), (out_stream), FLUV_LOC)
 
 /**
- * Stop listening. A waiting accept ends with FLUV_ECANCELED at once;
+ * Close a listener. A pending accept ends with FLUV_ECANCELED at once;
  * connections in the backlog are reset.
  *
  * @param listener  The listener. Taken over at once. NULL gives a future that
  *                  is done.
  * @param loc       Place of the call; fluv_listener_close() fills it in.
  *
- * @return  Future, never NULL, under way at once: drop it to forget it.
+ * @return  Future, never NULL, pending at once; it may be dropped.
  *          Its value is 0.
  * @errors  None.
  * @cancel  Does nothing: the close happens.
@@ -110,7 +110,7 @@ fluv_future_t* fluv_listener_close_loc(fluv_listener_t* listener,
  fluv_listener_close_loc((listener), FLUV_LOC)
 
 /**
- * Address that a listener listens at, with the port it was given.
+ * Get the address that a listener is bound to, with its port.
  *
  * @param listener  The listener. Borrowed.
  * @param buf       Gets "HOST:PORT".
@@ -126,7 +126,7 @@ int fluv_listener_get_address(const fluv_listener_t* listener,
                               size_t size);
 
 /**
- * Connect to a peer, trying every address of its name in turn.
+ * Connect to a peer, trying all addresses of its name one after the other.
  *
  * @param address     "HOST:PORT". Copied.
  * @param options     NULL: defaults.
@@ -135,11 +135,12 @@ int fluv_listener_get_address(const fluv_listener_t* listener,
  *
  * @return  Future, never NULL. Its value is 0.
  * @errors  FLUV_EINVAL  the address or an option makes no sense;
- *          FLUV_EAI_NONAME, FLUV_EAI_AGAIN and their like: the name could not
- *          be looked up; FLUV_ECONNREFUSED, FLUV_EHOSTUNREACH and their like:
- *          what the last address said; FLUV_ETIMEDOUT  `timeout_ms` passed.
- * @cancel  Closes the socket; nothing was sent. A look-up that is under way
- *          ends by itself on fluv's own memory.
+ *          FLUV_EAI_NONAME, FLUV_EAI_AGAIN and other resolver errors: the name
+ *          could not be looked up; FLUV_ECONNREFUSED, FLUV_EHOSTUNREACH and
+ *          other socket errors: of the last address; FLUV_ETIMEDOUT
+ *          `timeout_ms` passed.
+ * @cancel  Closes the socket; nothing was sent. A pending look-up ends later,
+ *          in fluv's own memory.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -151,26 +152,28 @@ fluv_future_t* fluv_tcp_connect_loc(const char* address,
  fluv_tcp_connect_loc((address), (options), (out_stream), FLUV_LOC)
 
 /**
- * Send small writes at once, or let them wait to be sent together.
+ * Set whether small writes are sent at once or collected (TCP_NODELAY).
  *
  * @param stream  A TCP stream. Borrowed.
  * @param enable  True: at once, which is the default.
  *
  * @return  0.
- * @errors  FLUV_EBADF  the stream was closed; what setsockopt(2) says.
+ * @errors  FLUV_EBADF  the stream was closed; FLUV_EINVAL  a NULL; errors of
+ *          setsockopt(2).
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_tcp_set_nodelay(fluv_stream_t* stream, bool enable);
 
 /**
- * Probe a silent peer.
+ * Set after how much silence the peer is probed (SO_KEEPALIVE).
  *
  * @param stream   A TCP stream. Borrowed.
  * @param delay_s  Seconds of silence before the first probe; 0: do not probe.
  *
  * @return  0.
- * @errors  FLUV_EBADF  the stream was closed; what setsockopt(2) says.
+ * @errors  FLUV_EBADF  the stream was closed; FLUV_EINVAL  a NULL; errors of
+ *          setsockopt(2).
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
@@ -180,12 +183,12 @@ int fluv_tcp_set_keepalive(fluv_stream_t* stream, unsigned delay_s);
  * Set the kernel's buffer sizes.
  *
  * @param stream      A stream. Borrowed.
- * @param send_bytes  Send buffer in bytes; 0 leaves it.
- * @param recv_bytes  Receive buffer in bytes; 0 leaves it.
+ * @param send_bytes  Send buffer in bytes; 0: unchanged.
+ * @param recv_bytes  Receive buffer in bytes; 0: unchanged.
  *
  * @return  0.
- * @errors  FLUV_EBADF  the stream was closed; FLUV_EINVAL  a negative size;
- *          what setsockopt(2) says.
+ * @errors  FLUV_EBADF  the stream was closed; FLUV_EINVAL  a NULL or a negative
+ *          size; errors of setsockopt(2).
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
@@ -194,14 +197,15 @@ int fluv_stream_set_buffers(fluv_stream_t* stream,
                             int recv_bytes);
 
 /**
- * Read the kernel's buffer sizes, as it accounts for them.
+ * Get the kernel's buffer sizes.
  *
  * @param stream      A stream. Borrowed.
  * @param send_bytes  Gets the send buffer's size in bytes. NULL: not wanted.
  * @param recv_bytes  Gets the receive buffer's. NULL: not wanted.
  *
  * @return  0.
- * @errors  FLUV_EBADF  the stream was closed; what getsockopt(2) says.
+ * @errors  FLUV_EBADF  the stream was closed; FLUV_EINVAL  a NULL; errors of
+ *          getsockopt(2).
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
@@ -210,7 +214,7 @@ int fluv_stream_get_buffers(const fluv_stream_t* stream,
                             int* recv_bytes);
 
 /**
- * Our address of a connection.
+ * Get our own address of a connection.
  *
  * @param stream  A TCP stream. Borrowed.
  * @param buf     Gets "HOST:PORT".
@@ -227,7 +231,7 @@ int fluv_stream_get_local_address(const fluv_stream_t* stream,
                                   size_t size);
 
 /**
- * The peer's address of a connection.
+ * Get the peer's address of a connection.
  *
  * @param stream  A TCP stream. Borrowed.
  * @param buf     Gets "HOST:PORT".
@@ -235,7 +239,8 @@ int fluv_stream_get_local_address(const fluv_stream_t* stream,
  *
  * @return  0.
  * @errors  FLUV_ENOBUFS  `buf` is too small; FLUV_EBADF  the stream was
- *          closed; FLUV_ENOTCONN  the peer is gone; FLUV_EINVAL  a NULL.
+ *          closed; FLUV_ENOTCONN  the peer has disconnected; FLUV_EINVAL  a
+ *          NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD

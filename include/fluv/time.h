@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Time: sleeping, ticking, and the clock that tests hold in their hand.
+/* Time: sleeps, intervals, and a clock that tests can pause and advance.
  *
- * The clock counts nanoseconds and never goes back. Nothing here ends early;
- * sleeps have a grain of one millisecond, rounded up. A sleep in milliseconds
- * counts from when it is started, or from when the loop next reads its clock
- * in the same turn, which is at most one turn later.
+ * The clock counts nanoseconds and never goes back. No sleep ends early; the
+ * resolution is one millisecond, rounded up. A sleep in milliseconds counts
+ * from the moment it is started, or from when the loop next reads its clock,
+ * which is at most one turn later.
  */
 #ifndef FLUV_TIME_H
 #define FLUV_TIME_H
@@ -17,7 +17,7 @@
 #define FLUV_FOREVER UINT64_MAX
 
 /**
- * The loop's clock.
+ * Get the current time of this thread's loop.
  *
  * @return  Nanoseconds since some point in the past: uv_hrtime(), or the test
  *          clock of this thread's loop while it is paused.
@@ -35,7 +35,7 @@ uint64_t fluv_now(void);
  *
  * @return  Future, never NULL. Its value is 0.
  * @errors  FLUV_ECANCELED.
- * @cancel  Ends it at once; one of 0 ms when its turn comes.
+ * @cancel  Ends it at once; a sleep of 0 ms ends after the other ready tasks.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -51,7 +51,8 @@ fluv_future_t* fluv_sleep_loc(uint64_t delay_ms, const fluv_loc_t* loc);
  *
  * @return  Future, never NULL. Its value is 0.
  * @errors  FLUV_ECANCELED.
- * @cancel  Ends it at once; one whose time has passed when its turn comes.
+ * @cancel  Ends it at once; if its time has passed, after the other ready
+ *          tasks.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -63,13 +64,13 @@ fluv_future_t* fluv_sleep_until_loc(uint64_t deadline_ns,
 /** Ticks at a steady rate. Made by fluv_interval_new(). */
 typedef struct fluv_interval fluv_interval_t;
 
-/** What an interval does about ticks that nobody was there to take. */
+/** What an interval does about ticks that were missed. */
 typedef enum fluv_interval_missed {
-  /** Deliver them one after the other until caught up. */
+  /** Deliver them one after the other until the interval has caught up. */
   FLUV_INTERVAL_BURST,
   /** The next tick is one period after the late one was taken. */
   FLUV_INTERVAL_DELAY,
-  /** Leave them out; keep to multiples of the period. */
+  /** Skip them; later ticks stay at multiples of the period. */
   FLUV_INTERVAL_SKIP
 } fluv_interval_missed_t;
 
@@ -96,9 +97,9 @@ fluv_interval_t* fluv_interval_new(uint64_t period_ms,
  *
  * @return  Future, never NULL. Its value is the point in time, in ns, at
  *          which the tick was due.
- * @errors  FLUV_ECANCELED; FLUV_EBUSY  somebody waits for it already;
+ * @errors  FLUV_ECANCELED; FLUV_EBUSY  another tick is waited for already;
  *          FLUV_EINVAL  `interval` is NULL.
- * @cancel  Ends it at once; the tick is still to come.
+ * @cancel  Ends it at once; the tick is not lost.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -108,12 +109,12 @@ fluv_future_t* fluv_interval_tick_loc(fluv_interval_t* interval,
  fluv_interval_tick_loc((interval), FLUV_LOC)
 
 /**
- * Start anew: the next tick comes one period from now.
+ * Restart an interval: its next tick comes one period from now.
  *
  * @param interval  The interval. Borrowed.
  *
  * @return  0.
- * @errors  FLUV_EBUSY  somebody waits for a tick.
+ * @errors  FLUV_EBUSY  a tick is waited for; FLUV_EINVAL  `interval` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
@@ -130,38 +131,40 @@ FLUV_EXTERN FLUV_LOOP_THREAD
 void fluv_interval_free(fluv_interval_t* interval);
 
 /**
- * Stop this loop's clock; time then passes only by fluv_clock_advance(), and
- * by itself when nothing else can happen: no task is ready, and nothing keeps
- * the loop alive but sleeps and waits for promises. For tests.
+ * Pause this loop's clock. For tests.
+ *
+ * Time then passes only by fluv_clock_advance(), and automatically when nothing
+ * else can happen: no task is ready, and only sleeps and waits for promises
+ * keep the loop alive.
  *
  * @return  0.
- * @errors  FLUV_EALREADY  it is paused; FLUV_ENOLOOP.
+ * @errors  FLUV_EALREADY  it is paused; FLUV_ENOLOOP  this thread has no loop.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_clock_pause(void);
 
 /**
- * Let this loop's clock run again, from where it stands.
+ * Resume this loop's clock, from where it was paused or advanced to.
  *
  * @return  0.
- * @errors  FLUV_EALREADY  it runs; FLUV_ENOLOOP.
+ * @errors  FLUV_EALREADY  it runs; FLUV_ENOLOOP  this thread has no loop.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
 int fluv_clock_resume(void);
 
 /**
- * Move the paused clock forward, firing what comes due in order and letting
- * tasks run in between.
+ * Advance the paused clock. Sleeps end in their order, and tasks run in
+ * between.
  *
  * @param delay_ms  Milliseconds.
  * @param loc       Place of the call; fluv_clock_advance() fills it in.
  *
- * @return  Future, never NULL: ends when the clock is there and all that came
- *          due before has had its turn. Its value is 0.
+ * @return  Future, never NULL. Its value is 0, when the clock has arrived and
+ *          the tasks whose sleeps ended have run.
  * @errors  FLUV_EINVAL  the clock is not paused.
- * @cancel  The clock stays where it has got to.
+ * @cancel  The clock stays at the time it has reached.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD

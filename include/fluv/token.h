@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation token: tells many at once to stop, with a reason.
+/* Cancellation token: asks many tasks to stop, with a reason.
  *
- * Tokens form a tree. Cancelling one cancels all below it, and when the call
- * returns, all of them are.
+ * Tokens form a tree. Cancelling a token cancels all below it; when the call
+ * returns, all of them are cancelled.
  */
 #ifndef FLUV_TOKEN_H
 #define FLUV_TOKEN_H
@@ -11,7 +11,7 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** Is cancelled once, for good; counted. Any thread may use it. */
+/** Is cancelled once, permanently; reference-counted. Any thread may use it. */
 typedef struct fluv_token fluv_token_t;
 
 /**
@@ -27,9 +27,10 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_token_new(fluv_token_t** out_token);
 
 /**
- * Make a token that is cancelled with another one.
+ * Make a child token: cancelling its parent cancels it too.
  *
- * It may be cancelled alone. If its parent is cancelled already, so is it.
+ * It may be cancelled alone. If the parent is cancelled already, so is the
+ * child.
  *
  * @param parent     The token above. Borrowed; may be freed before its
  *                   children.
@@ -43,7 +44,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_token_child(fluv_token_t* parent, fluv_token_t** out_token);
 
 /**
- * One reference more to the same token.
+ * Add a reference to a token.
  *
  * @param token  The token. Borrowed.
  *
@@ -54,7 +55,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_token_t* fluv_token_clone(fluv_token_t* token);
 
 /**
- * Give up a reference. This does not cancel.
+ * Release a reference to a token. This does not cancel it.
  *
  * @param token  The token. Taken over. NULL is ignored.
  *
@@ -64,11 +65,11 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_token_free(fluv_token_t* token);
 
 /**
- * Cancel a token and all below it. Only the first call counts.
+ * Cancel a token and all below it. Only the first call has an effect.
  *
  * @param token   The token. Borrowed.
- * @param reason  A negative error that says why; FLUV_ECANCELED if there is
- *                nothing to say.
+ * @param reason  A negative error number, the reason; FLUV_ECANCELED if there
+ *                is no special one.
  *
  * @since   0.1
  */
@@ -76,7 +77,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_token_cancel(fluv_token_t* token, int reason);
 
 /**
- * Is it cancelled?
+ * Check whether a token is cancelled.
  *
  * @param token  The token. Borrowed.
  *
@@ -87,18 +88,18 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_token_is_cancelled(const fluv_token_t* token);
 
 /**
- * Why was it cancelled?
+ * Get the reason that a token was cancelled with.
  *
  * @param token  The token. Borrowed.
  *
- * @return  The reason; 0 if it was not.
+ * @return  The reason; 0 if it is not cancelled.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_token_get_reason(const fluv_token_t* token);
 
 /**
- * Wait until it is cancelled.
+ * Wait until a token is cancelled.
  *
  * @param token  The token; must stay until the future has ended.
  * @param loc    Place of the call; fluv_token_cancelled() fills it in.
@@ -114,14 +115,15 @@ fluv_future_t* fluv_token_cancelled_loc(fluv_token_t* token,
 #define fluv_token_cancelled(token) fluv_token_cancelled_loc((token), FLUV_LOC)
 
 /**
- * Block this thread until it is cancelled.
+ * Block this thread until a token is cancelled.
  *
  * @param token       The token. Borrowed.
  * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
  *
  * @return  0: cancelled.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_EINVAL  `token` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD
@@ -130,8 +132,8 @@ int fluv_token_cancelled_blocking(fluv_token_t* token, uint64_t timeout_ms);
 /**
  * Wait for a future until a token is cancelled.
  *
- * A result that is there counts, also when the token is cancelled. Otherwise
- * the future is cancelled and waited for.
+ * A result that is ready counts, even if the token is cancelled. Otherwise the
+ * future is cancelled and waited for.
  *
  * @param token  The token; must stay until the future has ended.
  * @param f      The future. Taken over.
@@ -153,11 +155,11 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
 /**
  * Cancel a token when the running task returns, or a scope of it ends.
  *
- * @param token   The token. Counted once more.
+ * @param token   The token. The task keeps a reference to it.
  * @param reason  As in fluv_token_cancel().
  *
  * @return  0.
- * @errors  FLUV_ENOMEM.
+ * @errors  FLUV_ENOMEM; FLUV_EINVAL  `token` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_LOOP_THREAD

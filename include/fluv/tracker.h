@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Task tracker: wait until all work that was counted in is done.
+/* Task tracker: count running work, and wait until all of it is done.
  *
- * The wait ends only when the tracker is closed and empty.
+ * The wait ends only when the tracker is closed and its count is 0.
  */
 #ifndef FLUV_TRACKER_H
 #define FLUV_TRACKER_H
@@ -10,7 +10,7 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** Counts work in and out. Any thread may use it. */
+/** Counts running work. Any thread may use it. */
 typedef struct fluv_tracker fluv_tracker_t;
 
 /**
@@ -26,8 +26,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_tracker_new(fluv_tracker_t** out_tracker);
 
 /**
- * Free a tracker. That work is counted in, or somebody waits, is a mistake,
- * and aborts.
+ * Free a tracker. Aborts if its count is not 0 or it is waited for.
  *
  * @param tracker  The tracker. Taken over. NULL is ignored.
  *
@@ -46,7 +45,7 @@ void fluv_tracker_free(fluv_tracker_t* tracker);
  *
  * @return  Future, never NULL, of the task.
  * @errors  FLUV_ENOMEM, FLUV_ESTACK; FLUV_EINVAL  an argument is NULL.
- * @cancel  As that of any task: its awaits are cancelled.
+ * @cancel  As for any task: its awaits are cancelled.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -58,7 +57,7 @@ fluv_future_t* fluv_tracker_spawn_loc(fluv_tracker_t* tracker,
  fluv_tracker_spawn_loc((tracker), (fn), (arg), FLUV_LOC_NAMED(#fn))
 
 /**
- * Count in other work. Also a closed tracker counts.
+ * Add 1 to the count. A closed tracker counts too.
  *
  * @param tracker  The tracker. Borrowed.
  *
@@ -68,19 +67,19 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_tracker_enter(fluv_tracker_t* tracker);
 
 /**
- * Count out what was counted in.
+ * Subtract 1 from the count.
  *
  * @param tracker  The tracker. Borrowed.
  *
  * @return  0.
- * @errors  FLUV_EPERM  nothing is counted in.
+ * @errors  FLUV_EPERM  the count is 0; FLUV_EINVAL  `tracker` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_tracker_leave(fluv_tracker_t* tracker);
 
 /**
- * Let the waiting end once the tracker is empty.
+ * Close a tracker: waits end when its count is 0.
  *
  * @param tracker  The tracker. Borrowed.
  *
@@ -91,7 +90,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_tracker_close(fluv_tracker_t* tracker);
 
 /**
- * Let the waiting go on also when the tracker is empty.
+ * Reopen a tracker: waits do not end before it is closed again.
  *
  * @param tracker  The tracker. Borrowed.
  *
@@ -102,7 +101,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_tracker_reopen(fluv_tracker_t* tracker);
 
 /**
- * Is it closed?
+ * Check whether a tracker is closed.
  *
  * @param tracker  The tracker. Borrowed.
  *
@@ -113,7 +112,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_tracker_is_closed(fluv_tracker_t* tracker);
 
 /**
- * How much is counted in.
+ * Get the count.
  *
  * @param tracker  The tracker. Borrowed.
  *
@@ -124,7 +123,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 size_t fluv_tracker_get_count(fluv_tracker_t* tracker);
 
 /**
- * Wait until the tracker is closed and empty.
+ * Wait until the tracker is closed and its count is 0.
  *
  * @param tracker  The tracker; must stay until the future has ended.
  * @param loc      Place of the call; fluv_tracker_wait() fills it in.
@@ -140,14 +139,15 @@ fluv_future_t* fluv_tracker_wait_loc(fluv_tracker_t* tracker,
 #define fluv_tracker_wait(tracker) fluv_tracker_wait_loc((tracker), FLUV_LOC)
 
 /**
- * Block this thread until the tracker is closed and empty.
+ * Block this thread until the tracker is closed and its count is 0.
  *
  * @param tracker     The tracker. Borrowed.
  * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
  *
  * @return  0.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_EINVAL  `tracker` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD

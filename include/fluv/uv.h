@@ -5,11 +5,11 @@
  *     int64_t err = fluv_await(
  *         FLUV_UV(&req, uv_fs_stat(uv, &req, path, fluv_uv_on_fs)));
  *
- * The request belongs to the caller and must stay until libuv has called
- * back. An await, also a cancelled one, and every combinator wait for that;
- * after fluv_drop() or fluv_detach() the request must be static or be freed
- * by a callback of the caller's own. The request's data pointer is fluv's
- * until then.
+ * The request belongs to the caller and must stay until libuv has called its
+ * callback. An await, also a cancelled one, and every combinator wait for that.
+ * After fluv_drop() or fluv_detach() the request must be static, or be freed by
+ * a callback of the program's own. Until the callback, fluv uses the request's
+ * data pointer.
  */
 #ifndef FLUV_UV_H
 #define FLUV_UV_H
@@ -22,27 +22,28 @@ extern "C" {
 #endif
 
 /**
- * Get ready for starting a request. Use FLUV_UV().
+ * Prepare a request before it is started. Use FLUV_UV() instead.
  *
  * @param req  The request, not yet started. Its data pointer is set.
  * @param loc  Place of the call.
  *
- * @return  Whether to start it; false if memory ran out.
+ * @return  True; false if memory ran out, and the request must not be started.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_LOOP_THREAD
 bool fluv_uv_begin(uv_req_t* req, const fluv_loc_t* loc);
 
 /**
- * Make the future of a request that was started. Use FLUV_UV().
+ * Make the future of a request that was started. Use FLUV_UV() instead.
  *
  * @param req  The request that was given to fluv_uv_begin().
- * @param err  What libuv said to starting it.
+ * @param err  What the libuv function that started it returned.
  *
- * @return  Future, never NULL. Its value is what the callback reported.
- * @errors  `err`, or what the callback reported.
- * @cancel  Asks libuv by uv_cancel(); ends when libuv has called back, with
- *          FLUV_ECANCELED if it had not begun and the result otherwise.
+ * @return  Future, never NULL. Its value is the one that the callback got.
+ * @errors  `err`, or the error that the callback got.
+ * @cancel  Calls uv_cancel(). The future ends when libuv has called the
+ *          callback: with FLUV_ECANCELED if the request had not begun, else its
+ *          result.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
@@ -54,8 +55,8 @@ fluv_future_t* fluv_uv_started(uv_req_t* req, int err);
      fluv_uv_begin((uv_req_t*) (req), FLUV_LOC) ? (call) : FLUV_ENOMEM)
 
 /**
- * Answer a request's future, from a callback of your own. A second answer, or
- * one on another thread, aborts.
+ * Complete a request's future, from a callback of the program's own. A second
+ * call, or one on another thread, aborts.
  *
  * @param req     The request.
  * @param result  A value >= 0 or an error.

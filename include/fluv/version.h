@@ -15,7 +15,7 @@
  ((FLUV_VERSION_MAJOR << 16) | (FLUV_VERSION_MINOR << 8) | FLUV_VERSION_PATCH)
 
 /**
- * Version of the library that is linked in.
+ * Get the version of the library that is linked in.
  *
  * @return  The three numbers as in FLUV_VERSION_HEX.
  * @since   0.1
@@ -24,7 +24,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 unsigned fluv_version(void);
 
 /**
- * Version of the library that is linked in, as text.
+ * Get the version of the library that is linked in, as text.
  *
  * @return  "MAJOR.MINOR.PATCH", static memory.
  * @since   0.1

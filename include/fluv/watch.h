@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Watch: a value that many may look at, and be told when it changes.
+/* Watch: a value that many may read, and whose changes they can wait for.
  *
  * Only the last value is kept. A receiver remembers which version it has seen.
  * A receiver may be used on any thread, but by one at a time.
@@ -11,9 +11,9 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** The right to change the value; counted. Any thread may use it. */
+/** Changes the value; reference-counted. Any thread may use it. */
 typedef struct fluv_watch_tx fluv_watch_tx_t;
-/** Sees the value. */
+/** Reads the value. */
 typedef struct fluv_watch_rx fluv_watch_rx_t;
 
 /**
@@ -37,7 +37,7 @@ int fluv_watch_new(size_t value_size,
                    fluv_watch_rx_t** out_rx);
 
 /**
- * One sender more.
+ * Add a reference to a sender.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -48,7 +48,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 fluv_watch_tx_t* fluv_watch_tx_clone(fluv_watch_tx_t* tx);
 
 /**
- * Give up a sender. Without senders the watch is closed.
+ * Release a sender. After the last, the watch is closed.
  *
  * @param tx  The sender. Taken over. NULL is ignored.
  *
@@ -58,7 +58,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_watch_tx_free(fluv_watch_tx_t* tx);
 
 /**
- * A receiver that has seen the present value.
+ * Make a receiver that counts the current value as seen.
  *
  * @param tx      The sender. Borrowed.
  * @param out_rx  Gets the receiver.
@@ -71,7 +71,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_watch_subscribe(fluv_watch_tx_t* tx, fluv_watch_rx_t** out_rx);
 
 /**
- * A receiver that has seen what another one has.
+ * Make a receiver that has seen the same version as another one.
  *
  * @param rx      The receiver. Borrowed.
  * @param out_rx  Gets the receiver.
@@ -84,7 +84,7 @@ FLUV_EXTERN FLUV_MUST_USE FLUV_ANY_THREAD
 int fluv_watch_rx_clone(fluv_watch_rx_t* rx, fluv_watch_rx_t** out_rx);
 
 /**
- * Give up a receiver.
+ * Free a receiver.
  *
  * @param rx  The receiver. Taken over. NULL is ignored.
  *
@@ -94,24 +94,25 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_watch_rx_free(fluv_watch_rx_t* rx);
 
 /**
- * Set the value, if there is anybody to see it.
+ * Set the value, if there is a receiver.
  *
  * @param tx     The sender. Borrowed.
  * @param value  The value. Copied.
  *
- * @return  0: set, and receivers are told.
- * @errors  FLUV_ECLOSED  there is no receiver; the value is as it was.
+ * @return  0: set, and the receivers are notified.
+ * @errors  FLUV_ECLOSED  there is no receiver; the value is unchanged.
+ *          FLUV_EINVAL  an argument is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_watch_send(fluv_watch_tx_t* tx, const void* value);
 
 /**
- * Set the value, whether there are receivers or not.
+ * Set the value, even if there is no receiver.
  *
  * @param tx       The sender. Borrowed.
  * @param value    The value. Copied.
- * @param out_old  Gets the value before. NULL: not wanted.
+ * @param out_old  Gets the previous value. NULL: not wanted.
  *
  * @since   0.1
  */
@@ -119,7 +120,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_watch_replace(fluv_watch_tx_t* tx, const void* value, void* out_old);
 
 /**
- * Change the value in place, and tell the receivers if it was changed.
+ * Change the value in place, and notify the receivers if it was changed.
  *
  * @param tx   The sender. Borrowed.
  * @param fn   Gets the value, and returns whether it has changed it. It runs
@@ -151,7 +152,7 @@ fluv_future_t* fluv_watch_closed_loc(fluv_watch_tx_t* tx,
 #define fluv_watch_closed(tx) fluv_watch_closed_loc((tx), FLUV_LOC)
 
 /**
- * Number of receivers.
+ * Get the number of receivers.
  *
  * @param tx  The sender. Borrowed.
  *
@@ -162,7 +163,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 size_t fluv_watch_count_receivers(fluv_watch_tx_t* tx);
 
 /**
- * Look at the value, without having seen it.
+ * Copy the current value without marking it as seen.
  *
  * @param rx         The receiver. Borrowed.
  * @param out_value  Gets the value.
@@ -173,7 +174,7 @@ FLUV_EXTERN FLUV_ANY_THREAD
 void fluv_watch_get(fluv_watch_rx_t* rx, void* out_value);
 
 /**
- * Look at the value: this version counts as seen.
+ * Copy the current value and mark it as seen.
  *
  * @param rx         The receiver. Borrowed.
  * @param out_value  Gets the value.
@@ -185,24 +186,26 @@ FLUV_EXTERN FLUV_ANY_THREAD
 bool fluv_watch_get_and_see(fluv_watch_rx_t* rx, void* out_value);
 
 /**
- * Is there a version that was not seen?
+ * Check whether there is a version that was not seen.
  *
  * @param rx  The receiver. Borrowed.
  *
  * @return  1 or 0.
- * @errors  FLUV_ECLOSED  0, and there will be none: no sender is left.
+ * @errors  FLUV_ECLOSED  there is none, and no sender is left.
+ *          FLUV_EINVAL  `rx` is NULL.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_watch_has_changed(fluv_watch_rx_t* rx);
 
 /**
- * Wait for a version that was not seen, and count it as seen.
+ * Wait for a version that was not seen, and mark it as seen.
  *
  * @param rx   The receiver; must stay until the future has ended.
  * @param loc  Place of the call; fluv_watch_changed() fills it in.
  *
- * @return  Future, never NULL, with the value 0: look at it.
+ * @return  Future, never NULL, with the value 0; get the value with
+ *          fluv_watch_get().
  * @errors  FLUV_ECLOSED  all was seen, and no sender is left.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Safe: nothing counts as seen.
@@ -214,17 +217,17 @@ fluv_future_t* fluv_watch_changed_loc(fluv_watch_rx_t* rx,
 #define fluv_watch_changed(rx) fluv_watch_changed_loc((rx), FLUV_LOC)
 
 /**
- * Wait until the value is as wanted. The present one is asked first.
+ * Wait until a condition holds for the value. The current one is tested first.
  *
  * @param rx         The receiver; must stay until the future has ended.
- * @param wanted     Is this value wanted? Runs under a lock: it must be short,
- *                   and must not use this watch.
+ * @param wanted     Returns whether the condition holds. It runs under a lock:
+ *                   it must be short, and must not use this watch.
  * @param arg        User pointer for `wanted`.
  * @param out_value  Gets the value, which counts as seen. NULL: not wanted.
  * @param loc        Place of the call; fluv_watch_wait_for() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
- * @errors  FLUV_ECLOSED  the value is not wanted, and no sender is left.
+ * @errors  FLUV_ECLOSED  the condition does not hold, and no sender is left.
  *          FLUV_EINVAL  an argument is NULL.
  * @cancel  Safe: only stops waiting.
  * @since   0.1
@@ -245,10 +248,10 @@ fluv_future_t* fluv_watch_wait_for_loc(fluv_watch_rx_t* rx,
  * @param rx          The receiver. Borrowed.
  * @param timeout_ms  Milliseconds; FLUV_FOREVER: no limit.
  *
- * @return  0: look at it.
+ * @return  0: the new version is marked as seen.
  * @errors  FLUV_ETIMEDOUT  the time was over first.
- *          FLUV_EDEADLK  this thread has a loop, which would stand still.
- *          FLUV_ECLOSED  as fluv_watch_changed().
+ *          FLUV_EDEADLK  this thread has a loop, which the call would block.
+ *          FLUV_ECLOSED, FLUV_EINVAL  as fluv_watch_changed().
  * @since   0.1
  */
 FLUV_EXTERN FLUV_MUST_USE FLUV_BLOCKS FLUV_ANY_THREAD

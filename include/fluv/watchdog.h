@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Watchdog: who keeps a loop from turning. */
+/* Watchdog: reports tasks that block a loop. */
 #ifndef FLUV_WATCHDOG_H
 #define FLUV_WATCHDOG_H
 
@@ -7,18 +7,18 @@
 # error "Include <fluv.h>, not its parts."
 #endif
 
-/** What held a loop for longer than its limit, when that was noticed. Valid
- * during the call of the hook only. */
+/** A report about a loop that was blocked for longer than its limit. Valid only
+ * during the call of the hook. */
 typedef struct fluv_stuck {
-  /** Bytes that this library has filled: it may know more than the header that
-   *  the hook was compiled with. */
+  /** Bytes that the library has filled: a newer library may fill more than the
+   *  header that the hook was compiled with declares. */
   size_t size;
   /** The loop. Not to be used, only compared. */
   const fluv_loop_t* loop;
-  /** How long it has not turned, in milliseconds. */
+  /** How long it has been blocked, in milliseconds. */
   uint64_t stuck_ms;
-  /** The task's name; NULL: no task runs, but a continuation, or the loop's
-   *  thread has not answered. */
+  /** The task's name; NULL: a continuation runs, or the loop's thread has not
+   *  answered. */
   const char* task;
   /** Where the task was spawned; NULL: as above, or not recorded. */
   const fluv_loc_t* spawned;
@@ -26,7 +26,7 @@ typedef struct fluv_stuck {
   const fluv_loc_t* awaited;
   /** Return addresses on its stack, innermost first. */
   void* const* frames;
-  /** How many; 0 where nobody can tell. */
+  /** Number of frames; 0 if the stack could not be read. */
   size_t frame_count;
 } fluv_stuck_t;
 
@@ -35,16 +35,17 @@ typedef struct fluv_stuck {
 typedef void (*fluv_stuck_fn)(const fluv_stuck_t* stuck, void* arg);
 
 /**
- * Be told of what keeps loops from turning, instead of stderr.
+ * Set the hook that gets the watchdog's reports, instead of stderr.
  *
- * fluv_loop_options_t.watchdog_ms says which loops are watched. One thread of
- * the process looks after all of them. A loop that sleeps, or runs callbacks of
- * the host's own, is not stuck: only tasks and continuations are watched. Each
- * place that spawns tasks is reported once. To learn who it is, the loop's
- * thread is sent a real-time signal that nobody used before, counted from
- * SIGRTMAX down: it ends a nanosleep(2) or poll(2) in which the task blocks.
+ * fluv_loop_options_t.watchdog_ms turns the watchdog on for a loop. One thread
+ * watches all loops of the process. Only tasks and continuations are watched: a
+ * loop that sleeps, or runs callbacks of the program's own, is not reported.
+ * Tasks that were spawned at the same location are reported once. To find the
+ * task, the watchdog sends the loop's thread a real-time signal, the first from
+ * SIGRTMAX down that has no handler. The signal interrupts a nanosleep(2) or
+ * poll(2) in which the task blocks.
  *
- * @param fn   The hook. NULL: "fluv: ..." on stderr again.
+ * @param fn   The hook. NULL: report on stderr, which is the default.
  * @param arg  User pointer for `fn`.
  *
  * @since   0.1
