@@ -10,4 +10,7 @@
 void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms);
 void fluv__watchdog_end(fluv_loop_t* loop);
 
+/* How long the loop's thread may take to answer. Tests change it. */
+extern fluv__atomic_uint_t fluv__watchdog_answer_ms;
+
 #endif /* FLUV_CORE_WATCHDOG_H */
