@@ -397,8 +397,8 @@ int fluv__listener_backlog(const fluv_listener_t* listener) {
   return backlog != 0 ? backlog : DEFAULT_BACKLOG;
 }
 
-/* By a filter that drops what begins a handshake and nothing else: a SYN without
- * an ACK, in byte 13 of the TCP header. */
+/* By a filter that drops what begins a handshake and nothing else: a SYN
+ * without an ACK, in byte 13 of the TCP header. */
 void fluv__listener_refuse_new(fluv_listener_t* listener) {
 #ifdef __linux__
   struct sock_filter code[] = {

@@ -32,7 +32,8 @@ int fluv__listener_backlog(const fluv_listener_t* listener);
 
 /* From now on nobody can begin to connect, as if nothing arrived; whose
  * handshake has begun can end it. The backlog then empties for good, and the
- * listener can be closed without a reset. Does nothing where there is no way. */
+ * listener can be closed without a reset. Does nothing where there is no
+ * way. */
 void fluv__listener_refuse_new(fluv_listener_t* listener);
 
 #endif /* FLUV_IO_LISTENER_H */

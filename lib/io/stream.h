@@ -75,7 +75,8 @@ int fluv__stream_init(fluv_stream_t* stream);
  * reference is still to be given back. */
 void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer);
 
-/* The two halves of that: what waits on it ends; libuv and the kernel let go. */
+/* The two halves of that: what waits on it ends; libuv and the kernel let
+ * go. */
 void fluv__stream_end_ops(fluv_stream_t* stream);
 void fluv__stream_release(fluv_stream_t* stream, fluv_future_t* closer);
 
