@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-/* An HTTP server on all cores that ends with grace: it finishes the requests it
- * has, lets idle connections go at once, and waits for nobody longer than five
+/* An HTTP server on all cores that shuts down gracefully: it answers the requests
+ * that have begun, closes idle connections at once, and waits at most five
  * seconds.
  *
  * Shows:   fluv_tcp_serve on all workers of fluv_run(), fluv_shutdown_signal,
@@ -17,10 +17,10 @@
 
 enum {
   GRACE_MS = 5000,
-  /* Once the server ends, so long the next request of a connection may take to
-   * arrive. */
+  /* When the server shuts down, the next request of a connection that is kept
+   * alive may already be on its way. The server waits this long for it. */
   LAST_MS = 50,
-  /* GET /slow takes so long, to have something to wait for. */
+  /* The time that GET /slow takes. */
   SLOW_MS = 500,
   REQUEST_SIZE = 4096
 };
@@ -31,11 +31,12 @@ typedef struct {
   fluv_server_t* server;
 } app_t;
 
-/* Read what comes. Once the server ends: what is there, or is on its way. */
-static int64_t read_some(fluv_stream_t* peer,
-                         char* buf,
-                         size_t size,
-                         fluv_token_t* closing) {
+/* Wait for the next request of a connection that is kept alive. When the server
+ * shuts down, take only what has arrived or is on its way. */
+static int64_t read_when_idle(fluv_stream_t* peer,
+                              char* buf,
+                              size_t size,
+                              fluv_token_t* closing) {
   int64_t n =
       fluv_await(fluv_run_until_cancelled(closing, fluv_read(peer, buf, size)));
 
@@ -44,10 +45,13 @@ static int64_t read_some(fluv_stream_t* peer,
   return n;
 }
 
-/* Read a request up to its empty line. Its size; 0: the peer has ended;
- * FLUV_ETIMEDOUT: the server ends, and there is none. */
+/* Read a request up to its empty line. Returns its size; 0 if the peer has ended
+ * the connection; FLUV_ETIMEDOUT if the server shuts down and the connection is
+ * idle. A connection that is new, or has sent a part of a request, is not idle:
+ * the server waits for it until the grace is over. */
 static int64_t read_request(fluv_stream_t* peer,
                             char* buf,
+                            bool first,
                             fluv_token_t* closing) {
   size_t len = 0;
   int64_t n;
@@ -55,7 +59,10 @@ static int64_t read_request(fluv_stream_t* peer,
   do {
     if (len == REQUEST_SIZE - 1)
       return FLUV_ENOBUFS;
-    n = read_some(peer, buf + len, REQUEST_SIZE - 1 - len, closing);
+    if (first || len > 0)
+      n = fluv_await(fluv_read(peer, buf + len, REQUEST_SIZE - 1 - len));
+    else
+      n = read_when_idle(peer, buf, REQUEST_SIZE - 1, closing);
     if (n <= 0)
       return n;
     len += (size_t) n;
@@ -65,7 +72,7 @@ static int64_t read_request(fluv_stream_t* peer,
 }
 
 /* GET /slow takes SLOW_MS, GET /slow/N takes N milliseconds. The last answer of
- * a connection says that it is. */
+ * a connection says that the connection ends. */
 static int64_t answer(fluv_stream_t* peer, const char* request, bool last) {
   char head[128];
   unsigned slow_ms = SLOW_MS;
@@ -84,17 +91,19 @@ static int64_t answer(fluv_stream_t* peer, const char* request, bool last) {
   return fluv_await(fluv_write_all(peer, pieces[1].base, pieces[1].len));
 }
 
-/* One connection: a request, its answer, and the next, until the peer ends or
- * the server does. Fluv closes the stream behind it. */
+/* One connection: answers requests until the peer ends the connection or the
+ * server shuts down. The server closes the stream when the function returns. */
 static int64_t connection(fluv_stream_t* peer, void* arg) {
   const app_t* app = arg;
   fluv_token_t* closing = fluv_server_get_token(app->server);
   char buf[REQUEST_SIZE];
+  bool first = true;
   bool last = false;
   int64_t n;
 
   do {
-    n = read_request(peer, buf, closing);
+    n = read_request(peer, buf, first, closing);
+    first = false;
     if (n > 0) {
       last = fluv_token_is_cancelled(closing);
       n = answer(peer, buf, last);

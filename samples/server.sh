@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Drives the sample server: curl gets its answers, also on one connection kept
-# alive, a request that is under way at SIGINT is answered, wrk is, an idle
-# connection does not keep the server, and a second SIGINT ends the process.
+# Drives the sample server: curl gets its answers, also on a connection that is
+# kept alive; a request that is under way at SIGINT is answered; so are those of
+# wrk; under load no request is lost at SIGTERM; an idle connection does not delay
+# the end; a second SIGINT ends the process.
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/../test/tap.sh"
 
@@ -23,10 +24,10 @@ start() {
   port=${line##*:}
 }
 
-# stop NAME WANT: SIGINT, and the end with status 0 and the words that are
-# wanted.
+# stop NAME WANT [SIGNAL]: sends the signal, SIGINT by default, and expects status
+# 0 and the line WANT.
 stop() {
-  kill -INT $server
+  kill "-${3-INT}" $server
   wait $server
   status=$?
   {
@@ -49,6 +50,65 @@ ask_slow() {
     sleep 0.01
     tries=$((tries + 1))
   done
+}
+
+# fresh FILE: requests with a connection for each, until one fails. Writes the
+# answers and their HTTP status codes, and at the end the status of curl.
+fresh() {
+  status=0
+  while test $status -eq 0; do
+    timeout 60 curl -s -w '%{http_code}\n' "http://127.0.0.1:$port/"
+    status=$?
+  done >"$1"
+  echo "curl: $status" >>"$1"
+}
+
+# kept FILE: the same, with many requests on a connection.
+kept() {
+  status=0
+  while test $status -eq 0; do
+    timeout 60 curl -s --fail-early -w '%{http_code}\n' \
+      "http://127.0.0.1:$port/[1-1000]"
+    status=$?
+  done >"$1"
+  echo "curl: $status" >>"$1"
+}
+
+# under_load: clients of both kinds, SIGTERM when each has some answers, and the
+# end of the server and of the clients. Each client has nothing but answers until
+# it is refused (7): a request that was sent is answered. Where the server ends a
+# connection that is kept alive, curl repeats the request on a new one.
+under_load() {
+  clients=
+  for i in 1 2 3 4 5 6 7 8; do
+    fresh "$tap_dir/load.$i" &
+    clients="$clients $!"
+    kept "$tap_dir/load.k$i" &
+    clients="$clients $!"
+  done
+  for file in 1 2 3 4 5 6 7 8 k1 k2 k3 k4 k5 k6 k7 k8; do
+    tries=0
+    until test "$(grep -c 200 "$tap_dir/load.$file")" -ge 20 ||
+      test $tries -gt 3000; do
+      sleep 0.01
+      tries=$((tries + 1))
+    done
+  done
+  stop 'SIGTERM under load cuts off nobody' \
+    'ended; connections cut off: 0' TERM
+  # shellcheck disable=SC2086 # A list of words.
+  wait $clients
+  for file in "$tap_dir"/load.*; do
+    awk '
+      NR % 2 == 1 && $0 == "hello" { next }
+      NR % 2 == 0 && $0 == "200" { answers++; next }
+      { rest = rest " " $0 }
+      END {
+        if (rest != " 000 curl: 7" || answers < 20)
+          print FILENAME ": " answers " answers, then" rest
+      }' "$file"
+  done >"$tap_dir/bad"
+  tap_empty 'every request is answered until one is refused' "$tap_dir/bad"
 }
 
 server=
@@ -80,6 +140,13 @@ if have curl; then
 else
   tap_skip 'curl is answered' 'no curl'
   stop 'SIGINT ends it' 'ended; connections cut off: 0'
+fi
+
+if have curl; then
+  start 127.0.0.1:0 3600000
+  under_load
+else
+  tap_skip 'every request is answered until one is refused' 'no curl'
 fi
 
 # Forty connections kept alive, as fast as it goes, on both workers.
