@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitor, which looks at things now and then. */
+/* The monitor, which checks things at intervals. */
 #include "fluv-test.h"
 
 #include <sched.h>
@@ -12,66 +12,66 @@ enum {
   MS = 1000000
 };
 
-static fluv__watch_t watches[MANY];
-static atomic_int looks;
+static fluv__monitor_entry_t entries[MANY];
+static atomic_int checks;
 
-static uint64_t look_always(fluv__watch_t* watch, uint64_t now) {
-  (void) watch;
+static uint64_t check_always(fluv__monitor_entry_t* entry, uint64_t now) {
+  (void) entry;
   (void) now;
-  atomic_fetch_add(&looks, 1);
+  atomic_fetch_add(&checks, 1);
   return 1;
 }
 
-static uint64_t look_once(fluv__watch_t* watch, uint64_t now) {
-  ck_assert_uint_ge(now, watch->due);
-  atomic_fetch_add(&looks, 1);
+static uint64_t check_once(fluv__monitor_entry_t* entry, uint64_t now) {
+  ck_assert_uint_ge(now, entry->due);
+  atomic_fetch_add(&checks, 1);
   return 0;
 }
 
-static void wait_for_looks(int n) {
-  while (atomic_load(&looks) < n)
+static void wait_for_checks(int n) {
+  while (atomic_load(&checks) < n)
     sched_yield();
 }
 
-/* There is always something to look at: nobody may starve for that. */
+/* There is always something to check: add and remove must not starve. */
 START_TEST(others_add_and_remove_while_everything_is_due) {
   int i;
 
   for (i = 0; i < MANY; i++) {
-    watches[i].look = look_always;
-    ck_assert(fluv__monitor_add(&watches[i], 1));
+    entries[i].check = check_always;
+    ck_assert(fluv__monitor_add(&entries[i], 1));
   }
-  wait_for_looks(3 * MANY);
+  wait_for_checks(3 * MANY);
   for (i = 0; i < MANY; i++) {
-    fluv__monitor_remove(&watches[i]);
-    ck_assert(!watches[i].listed);
+    fluv__monitor_remove(&entries[i]);
+    ck_assert(!entries[i].listed);
   }
 }
 END_TEST
 
-START_TEST(watch_that_has_had_its_look_may_be_added_again) {
+START_TEST(entry_that_was_checked_may_be_added_again) {
   int i;
 
-  watches[0].look = look_once;
+  entries[0].check = check_once;
   for (i = 1; i <= 20; i++) {
-    while (atomic_load(&looks) < i)
-      (void) fluv__monitor_add(&watches[0], 1);
+    while (atomic_load(&checks) < i)
+      (void) fluv__monitor_add(&entries[0], 1);
   }
-  fluv__monitor_remove(&watches[0]);
+  fluv__monitor_remove(&entries[0]);
 }
 END_TEST
 
 /* One that is due later does not hold up one that is due sooner. */
-START_TEST(watch_that_is_due_first_is_looked_at_first) {
-  watches[0].look = look_once;
-  watches[1].look = look_once;
-  ck_assert(fluv__monitor_add(&watches[0], UINT64_C(3600000) * MS));
-  ck_assert(fluv__monitor_add(&watches[1], 1));
-  wait_for_looks(1);
-  fluv__monitor_remove(&watches[1]);
-  ck_assert(watches[0].listed);
-  fluv__monitor_remove(&watches[0]);
-  ck_assert_int_eq(atomic_load(&looks), 1);
+START_TEST(entry_that_is_due_first_is_checked_first) {
+  entries[0].check = check_once;
+  entries[1].check = check_once;
+  ck_assert(fluv__monitor_add(&entries[0], UINT64_C(3600000) * MS));
+  ck_assert(fluv__monitor_add(&entries[1], 1));
+  wait_for_checks(1);
+  fluv__monitor_remove(&entries[1]);
+  ck_assert(entries[0].listed);
+  fluv__monitor_remove(&entries[0]);
+  ck_assert_int_eq(atomic_load(&checks), 1);
 }
 END_TEST
 
@@ -82,8 +82,8 @@ static Suite* monitor_suite(void) {
   tcase_set_timeout(tc, 60);
   ADD(tc,
       others_add_and_remove_while_everything_is_due,
-      watch_that_has_had_its_look_may_be_added_again,
-      watch_that_is_due_first_is_looked_at_first);
+      entry_that_was_checked_may_be_added_again,
+      entry_that_is_due_first_is_checked_first);
   return s;
 }
 

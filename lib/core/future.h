@@ -90,7 +90,8 @@ enum {
   FLUV__UNTOLD = 1 << 8,        /* and there because its waiter is to be told */
   FLUV__UNREAD = 1 << 9,        /* being freed: for ops->give_back(), too */
   /* Not just to be put back into the pool. */
-  FLUV__ODD = FLUV__NEEDS_RELEASE | FLUV__IMMORTAL | FLUV__LISTED | FLUV__UNREAD
+  FLUV__NEEDS_SLOW_FREE =
+      FLUV__NEEDS_RELEASE | FLUV__IMMORTAL | FLUV__LISTED | FLUV__UNREAD
 };
 
 struct fluv_future {

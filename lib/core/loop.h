@@ -254,7 +254,7 @@ static inline fluv_future_t* fluv__future_new(const fluv__ops_t* ops,
 /* Free a future that is done or was never started. */
 static inline void fluv__future_free(fluv_future_t* f, const fluv_loc_t* used) {
   fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
-  if (fluv__unlikely(f->flags & FLUV__ODD)) {
+  if (fluv__unlikely(f->flags & FLUV__NEEDS_SLOW_FREE)) {
     fluv__future_free_slow(f, used);
     return;
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitor: one thread that looks at things now and then. */
+/* The monitor: one thread that checks things at intervals. */
 #define _GNU_SOURCE
 #include "core/monitor.h"
 
@@ -11,78 +11,81 @@
 #include "base/fork.h"
 
 enum {
-  /* What glibc asks for at least, and what formatting a line or two takes. */
+  /* Enough for glibc's minimum, and to format a few lines of a report. */
   STACK_SIZE = 256 * 1024,
-  /* Between two passes over the watches. A longer rest makes looks late, which
-   * a watchdog with the shortest limits would tell; a shorter one takes more of
-   * a core when thousands of loops are watched. */
+  /* Between two passes over the entries. A longer rest makes checks late, which
+   * a watchdog with the shortest limits would notice. A shorter one takes more
+   * of a core when thousands of loops have a watchdog. */
   MIN_REST_NS = 1000000
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
-static fluv__list_t watches; /* these three under the lock */
+static fluv__list_t entries; /* the lock protects these three */
 static uint64_t wake_at;     /* ns; until then the thread sleeps */
 static bool running;
 
 static void begin(void) {
   fluv__cond_init(&changed);
-  fluv__list_init(&watches);
+  fluv__list_init(&entries);
   running = false;
 }
 
-/* There is no such thread in a child of fork(2), nor what it looked at. */
+/* A child of fork(2) has neither the thread nor the objects that it checked. */
 static void reinit_after_fork(void) {
   pthread_mutex_init(&lock, NULL);
   begin();
 }
 
 static void init(void) {
-  static fluv__fork_t watch = { .child = reinit_after_fork };
+  static fluv__fork_t on_fork = { .child = reinit_after_fork };
 
   begin();
-  fluv__fork_watch(&watch);
+  fluv__fork_watch(&on_fork);
 }
 
-static void look(fluv__watch_t* watch, uint64_t now) {
-  uint64_t delay = watch->look(watch, now);
+static void check(fluv__monitor_entry_t* entry, uint64_t now) {
+  uint64_t delay = entry->check(entry, now);
 
+  fluv__assert(entry->listed);
   if (delay != 0) {
-    watch->due = uv_hrtime() + delay;
+    entry->due = uv_hrtime() + delay;
     return;
   }
-  fluv__list_remove(&watch->link);
-  watch->listed = false;
+  fluv__list_remove(&entry->link);
+  entry->listed = false;
 }
 
-/* Under the lock: look at all whose time has come. When is the next? */
-static uint64_t look_at_all(void) {
+/* Under the lock: check all entries that are due. Returns when the next one
+ * is due. */
+static uint64_t check_due(void) {
   uint64_t now = uv_hrtime();
   uint64_t next = UINT64_MAX;
-  fluv__list_t* it = watches.next;
+  fluv__list_t* it = entries.next;
 
-  while (it != &watches) {
-    fluv__watch_t* watch = fluv__container_of(it, fluv__watch_t, link);
+  while (it != &entries) {
+    fluv__monitor_entry_t* entry =
+        fluv__container_of(it, fluv__monitor_entry_t, link);
 
-    it = it->next; /* the look may take this one off the list */
-    if (watch->due <= now)
-      look(watch, now);
-    if (watch->listed && watch->due < next)
-      next = watch->due;
+    it = it->next; /* check() may remove this one */
+    if (entry->due <= now)
+      check(entry, now);
+    if (entry->listed && entry->due < next)
+      next = entry->due;
   }
   return next;
 }
 
-/* Whatever there is to look at, and however long that takes: after each pass
- * the lock is free for a while, for those who wait to add or remove. */
+/* The thread. After each pass over the entries the lock is free for a while,
+ * so that callers that add or remove entries do not starve. */
 static void* run(void* arg) {
   uint64_t rested;
 
   (void) arg;
   pthread_mutex_lock(&lock);
-  while (!fluv__list_is_empty(&watches)) {
-    wake_at = look_at_all();
+  while (!fluv__list_is_empty(&entries)) {
+    wake_at = check_due();
     rested = uv_hrtime() + MIN_REST_NS;
     if (wake_at < rested)
       wake_at = rested;
@@ -93,7 +96,8 @@ static void* run(void* arg) {
   return NULL;
 }
 
-/* Under the lock. The signals of the process are not for this thread. */
+/* Under the lock: start the thread. It blocks all signals, so that those of the
+ * process go to other threads. */
 static bool start(void) {
   pthread_attr_t attr;
   pthread_t thread;
@@ -112,19 +116,19 @@ static bool start(void) {
   return err == 0;
 }
 
-bool fluv__monitor_add(fluv__watch_t* watch, uint64_t delay) {
+bool fluv__monitor_add(fluv__monitor_entry_t* entry, uint64_t delay) {
   bool added = true;
 
   pthread_once(&once, init);
   pthread_mutex_lock(&lock);
-  if (!watch->listed) {
+  if (!entry->listed) {
     if (!running)
       running = added = start();
     if (added) {
-      watch->due = uv_hrtime() + delay;
-      watch->listed = true;
-      fluv__list_append(&watches, &watch->link);
-      if (watch->due < wake_at)
+      entry->due = uv_hrtime() + delay;
+      entry->listed = true;
+      fluv__list_append(&entries, &entry->link);
+      if (entry->due < wake_at)
         pthread_cond_signal(&changed);
     }
   }
@@ -132,12 +136,12 @@ bool fluv__monitor_add(fluv__watch_t* watch, uint64_t delay) {
   return added;
 }
 
-void fluv__monitor_remove(fluv__watch_t* watch) {
+void fluv__monitor_remove(fluv__monitor_entry_t* entry) {
   pthread_mutex_lock(&lock);
-  if (watch->listed) {
-    fluv__list_remove(&watch->link);
-    watch->listed = false;
-    if (fluv__list_is_empty(&watches))
+  if (entry->listed) {
+    fluv__list_remove(&entry->link);
+    entry->listed = false;
+    if (fluv__list_is_empty(&entries))
       pthread_cond_signal(&changed); /* the thread ends */
   }
   pthread_mutex_unlock(&lock);

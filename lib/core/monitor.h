@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitor: one thread that looks at things now and then, for those who
- * cannot look themselves because they are stuck.
+/* The monitor: one thread that checks things at intervals, for threads that
+ * cannot check because they are blocked.
  *
- * It is started with the first watch and ends with the last. Looks are made
- * one at a time, under a lock of the monitor's own; locks that a look takes
- * must never be held by a caller of the functions below.
+ * The thread is started with the first entry and ends with the last. Checks
+ * are made one at a time, under a lock of the monitor's own. A caller of the
+ * functions below must not hold a lock that a check takes.
  */
 #ifndef FLUV_CORE_MONITOR_H
 #define FLUV_CORE_MONITOR_H
 
 #include "core/internal.h"
 
-typedef struct fluv__watch {
+/* Something to check. All fields are zero before the first
+ * fluv__monitor_add(); from then on the monitor's lock protects them. */
+typedef struct fluv__monitor_entry {
   fluv__list_t link; /* while listed */
   bool listed;
-  uint64_t due; /* ns of uv_hrtime() */
-  /* Look; how many ns until the next time, or 0: never again. Then it is off
-   * the list, but a fluv__monitor_add() of meanwhile puts it back. */
-  uint64_t (*look)(struct fluv__watch* watch, uint64_t now);
-} fluv__watch_t;
+  uint64_t due; /* when to check; ns of uv_hrtime() */
+  /* Check, and return in how many ns to check again. 0: the entry is removed,
+   * and fluv__monitor_add() may add it again. */
+  uint64_t (*check)(struct fluv__monitor_entry* entry, uint64_t now);
+} fluv__monitor_entry_t;
 
-/* Any thread: look in `delay` ns for the first time; nothing, if it is listed
- * already. False if there is no thread to look. The rest of the struct is zero
- * before the first time. */
-bool fluv__monitor_add(fluv__watch_t* watch, uint64_t delay);
+/* Any thread: check for the first time in `delay` ns. Does nothing if the entry
+ * is listed already. False if the thread cannot be started. */
+bool fluv__monitor_add(fluv__monitor_entry_t* entry, uint64_t delay);
 
-/* Any thread but the monitor's: look no more. No look is under way after. */
-void fluv__monitor_remove(fluv__watch_t* watch);
+/* Any thread but the monitor's: remove the entry. No check of it runs after
+ * the return. */
+void fluv__monitor_remove(fluv__monitor_entry_t* entry);
 
 #endif /* FLUV_CORE_MONITOR_H */

@@ -6,8 +6,6 @@
 
 #include "core/loop.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 /* The longest delay in ms that the wheel is asked for: 2^60 ms is 36 million
  * years, and no sum with a clock overflows. */
 #define MAX_DELAY_MS (UINT64_C(1) << 60)
@@ -18,10 +16,6 @@ enum {
   PAUSED_TURN_MS = 1
 };
 
-static uint64_t ms_up(uint64_t ns) {
-  return ns / NS_PER_MS + (ns % NS_PER_MS != 0);
-}
-
 uint64_t fluv__timers_now(const fluv__timers_t* timers) {
   return timers->paused ? timers->paused_ns : uv_hrtime() + timers->offset_ns;
 }
@@ -29,11 +23,11 @@ uint64_t fluv__timers_now(const fluv__timers_t* timers) {
 int fluv__timers_init(fluv__timers_t* timers, uv_loop_t* uv, bool paused) {
   uint64_t now = uv_hrtime();
 
-  fluv__wheel_init(&timers->wheel, now / NS_PER_MS);
+  fluv__wheel_init(&timers->wheel, now / FLUV__NS_PER_MS);
   fluv__list_init(&timers->fresh);
   timers->armed_for = UINT64_MAX;
   timers->paused = paused;
-  timers->paused_ns = ms_up(now) * NS_PER_MS;
+  timers->paused_ns = fluv__ms_up(now) * FLUV__NS_PER_MS;
   return uv_timer_init(uv, &timers->uv);
 }
 
@@ -57,7 +51,7 @@ void fluv__timer_at(fluv_loop_t* loop,
                     uint64_t deadline_ns) {
   fluv__timers_t* timers = &loop->timers;
 
-  timer->node.tick = ms_up(deadline_ns);
+  timer->node.tick = fluv__ms_up(deadline_ns);
   fluv__wheel_insert(&timers->wheel, &timer->node);
   timers->count++;
   timers->dirty = true;
@@ -109,7 +103,7 @@ static void fire_due(fluv_loop_t* loop, uint64_t tick) {
 
 /* Turn the delays of the fresh timers into ticks, rounded up. */
 static void place_fresh(fluv__timers_t* timers, uint64_t now) {
-  uint64_t now_up = ms_up(now);
+  uint64_t now_up = fluv__ms_up(now);
 
   while (!fluv__list_is_empty(&timers->fresh)) {
     fluv__list_t* link = timers->fresh.next;
@@ -146,9 +140,9 @@ static void set_uv(fluv_loop_t* loop, uint64_t next) {
   if (next >= timers->armed_for)
     return;
   /* On uv's clock, which is behind ours by what tests have skipped. */
-  due_ms = next > UINT64_MAX / NS_PER_MS
-               ? UINT64_MAX / NS_PER_MS
-               : ms_up(next * NS_PER_MS - timers->offset_ns);
+  due_ms = next > UINT64_MAX / FLUV__NS_PER_MS
+               ? UINT64_MAX / FLUV__NS_PER_MS
+               : fluv__ms_up(next * FLUV__NS_PER_MS - timers->offset_ns);
   uv_update_time(loop->uv);
   timers->armed_for = next;
   /* At least 1: a timer of 0 may run before the loop polls. */
@@ -168,7 +162,7 @@ void fluv__timers_sync(fluv_loop_t* loop) {
     now = fluv__timers_now(timers);
     place_fresh(timers, now);
     next = fluv__wheel_next(&timers->wheel);
-    if (next <= now / NS_PER_MS)
+    if (next <= now / FLUV__NS_PER_MS)
       timers->overdue = true;
     else
       set_uv(loop, next);
@@ -181,7 +175,7 @@ void fluv__timers_fire(fluv_loop_t* loop) {
 
   timers->overdue = false;
   timers->dirty = true; /* uv's timer is to be set for the next */
-  fire_due(loop, fluv__timers_now(timers) / NS_PER_MS);
+  fire_due(loop, fluv__timers_now(timers) / FLUV__NS_PER_MS);
 }
 
 bool fluv__timers_want_turn(fluv_loop_t* loop) {
@@ -192,7 +186,7 @@ bool fluv__timers_want_turn(fluv_loop_t* loop) {
   return timers->paused &&
          (timers->advance != NULL ||
           (timers->count > 0 &&
-           fluv__wheel_next(&timers->wheel) <= UINT64_MAX / NS_PER_MS &&
+           fluv__wheel_next(&timers->wheel) <= UINT64_MAX / FLUV__NS_PER_MS &&
            !fluv__has_external_work(loop)));
 }
 
@@ -204,7 +198,7 @@ void fluv__timers_turn(fluv_loop_t* loop) {
     uint64_t next = fluv__wheel_next(&timers->wheel);
     fluv_future_t* advance = timers->advance;
 
-    if (advance != NULL && next > timers->advance_to / NS_PER_MS) {
+    if (advance != NULL && next > timers->advance_to / FLUV__NS_PER_MS) {
       timers->paused_ns = timers->advance_to;
       timers->advance = NULL;
       fluv__complete(advance, 0);
@@ -212,99 +206,11 @@ void fluv__timers_turn(fluv_loop_t* loop) {
     }
     /* A sleep that is further off than the clock can count never ends. */
     if (advance == NULL &&
-        (next > UINT64_MAX / NS_PER_MS || fluv__has_external_work(loop)))
+        (next > UINT64_MAX / FLUV__NS_PER_MS || fluv__has_external_work(loop)))
       return;
-    if (next > timers->paused_ns / NS_PER_MS)
-      timers->paused_ns = next * NS_PER_MS;
+    if (next > timers->paused_ns / FLUV__NS_PER_MS)
+      timers->paused_ns = next * FLUV__NS_PER_MS;
     fire_due(loop, next);
     fluv__timers_sync(loop);
   }
-}
-
-/* The clock of tests. */
-
-typedef struct advance_op {
-  fluv_future_t base;
-  uint64_t delay_ms;
-} advance_op_t;
-
-static void advance_start(fluv_future_t* f) {
-  fluv__timers_t* timers = &f->loop->timers;
-  advance_op_t* op = (advance_op_t*) f;
-  uint64_t room = UINT64_MAX - timers->paused_ns;
-
-  if (!timers->paused || timers->advance != NULL) {
-    fluv__complete(f, FLUV_EINVAL);
-    return;
-  }
-  timers->advance = f;
-  timers->advance_to = op->delay_ms > room / NS_PER_MS
-                           ? UINT64_MAX
-                           : timers->paused_ns + op->delay_ms * NS_PER_MS;
-  fluv__loop_kick(f->loop);
-}
-
-static void advance_cancel(fluv_future_t* f) {
-  f->loop->timers.advance = NULL;
-  fluv__complete(f, FLUV_ECANCELED);
-}
-
-static const fluv__ops_t advance_ops = {
-  .kind = "clock advance",
-  .start = advance_start,
-  .cancel = advance_cancel,
-};
-
-fluv_future_t* fluv_clock_advance_loc(uint64_t delay_ms,
-                                      const fluv_loc_t* loc) {
-  fluv_future_t* f = fluv__future_new(&advance_ops, sizeof(advance_op_t), loc);
-
-  if (f == NULL)
-    return fluv__future_enomem();
-  ((advance_op_t*) f)->delay_ms = delay_ms;
-  return f;
-}
-
-uint64_t fluv_now(void) {
-  const fluv_loop_t* loop = fluv__loop;
-
-  return loop == NULL ? uv_hrtime() : fluv__timers_now(&loop->timers);
-}
-
-int fluv_clock_pause(void) {
-  fluv_loop_t* loop = fluv__loop;
-  fluv__timers_t* timers;
-
-  if (loop == NULL)
-    return FLUV_ENOLOOP;
-  timers = &loop->timers;
-  if (timers->paused)
-    return FLUV_EALREADY;
-  fluv__timers_sync(loop);
-  /* A whole millisecond, so that tests can count on every one of them. */
-  timers->paused_ns = ms_up(fluv__timers_now(timers)) * NS_PER_MS;
-  timers->paused = true;
-  timers->armed_for = UINT64_MAX;
-  uv_timer_stop(&timers->uv);
-  set_ref(timers);
-  fluv__loop_kick(loop);
-  return 0;
-}
-
-int fluv_clock_resume(void) {
-  fluv_loop_t* loop = fluv__loop;
-  fluv__timers_t* timers;
-
-  if (loop == NULL)
-    return FLUV_ENOLOOP;
-  timers = &loop->timers;
-  if (!timers->paused)
-    return FLUV_EALREADY;
-  timers->paused = false;
-  timers->offset_ns = timers->paused_ns - uv_hrtime();
-  if (timers->advance != NULL)
-    fluv__cancel(timers->advance);
-  timers->dirty = true;
-  fluv__loop_kick(loop);
-  return 0;
 }

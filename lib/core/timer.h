@@ -42,6 +42,13 @@ typedef struct fluv__timers {
   uint64_t advance_to;    /* and where it leads, in ns */
 } fluv__timers_t;
 
+#define FLUV__NS_PER_MS UINT64_C(1000000)
+
+/* Nanoseconds in milliseconds, rounded up. */
+static inline uint64_t fluv__ms_up(uint64_t ns) {
+  return ns / FLUV__NS_PER_MS + (ns % FLUV__NS_PER_MS != 0);
+}
+
 int fluv__timers_init(fluv__timers_t* timers, uv_loop_t* uv, bool paused);
 
 uint64_t fluv__timers_now(const fluv__timers_t* timers);

@@ -42,7 +42,7 @@ enum {
   DEFAULT_DEBUG_MS = 100,
   /* Looks within the limit. More find it sooner after the limit and cost
    * more wakes of the monitor. */
-  LOOKS = 4,
+  CHECKS = 4,
   /* Of the stack, the innermost. */
   MAX_FRAMES = 48,
   /* Places that spawn tasks, each reported once. When there are more, one has
@@ -60,11 +60,11 @@ enum {
 fluv__atomic_uint_t fluv__watchdog_answer_ms = 100;
 
 struct fluv__watchdog {
-  fluv__watch_t watch;
+  fluv__monitor_entry_t entry;
   fluv_loop_t* loop;
-  uint64_t limit;     /* ns */
-  uint64_t last_look; /* ns */
-  uint64_t held;      /* ns; since `beat` was seen first */
+  uint64_t limit;      /* ns */
+  uint64_t last_check; /* ns */
+  uint64_t held;       /* ns; since `beat` was seen first */
   uint64_t quiet_until;
   uint64_t quiet_ms;
   unsigned beat;
@@ -294,16 +294,16 @@ static void on_stuck(struct fluv__watchdog* dog, uint64_t now) {
   dog->quiet_until = now + dog->quiet_ms * NS_PER_MS;
 }
 
-static uint64_t look(fluv__watch_t* watch, uint64_t now) {
+static uint64_t check(fluv__monitor_entry_t* entry, uint64_t now) {
   struct fluv__watchdog* dog =
-      fluv__container_of(watch, struct fluv__watchdog, watch);
-  uint64_t period = dog->limit / LOOKS;
-  uint64_t passed = now - dog->last_look;
+      fluv__container_of(entry, struct fluv__watchdog, entry);
+  uint64_t period = dog->limit / CHECKS;
+  uint64_t passed = now - dog->last_check;
   /* Relaxed: whether the loop is held is not known to the instant. */
   unsigned beat = atomic_load_explicit(&dog->loop->beat, memory_order_relaxed);
   bool draining = fluv__is_draining(dog->loop);
 
-  dog->last_look = now;
+  dog->last_check = now;
   if (!draining || !dog->draining || beat != dog->beat) {
     dog->draining = draining;
     dog->beat = beat;
@@ -340,11 +340,11 @@ void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms) {
   dog = fluv__calloc(1, sizeof(*dog));
   if (dog == NULL)
     return; /* the loop does without */
-  dog->watch.look = look;
+  dog->entry.check = check;
   dog->loop = loop;
   /* A turn may take as long as the program said it may. */
   dog->limit = limit_ms * NS_PER_MS + loop->turn_ns;
-  if (fluv__monitor_add(&dog->watch, dog->limit / LOOKS))
+  if (fluv__monitor_add(&dog->entry, dog->limit / CHECKS))
     loop->watchdog = dog;
   else
     fluv__free(dog);
@@ -353,7 +353,7 @@ void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms) {
 void fluv__watchdog_end(fluv_loop_t* loop) {
   if (loop->watchdog == NULL)
     return;
-  fluv__monitor_remove(&loop->watchdog->watch);
+  fluv__monitor_remove(&loop->watchdog->entry);
   fluv__free(loop->watchdog);
   loop->watchdog = NULL;
 }

@@ -75,7 +75,7 @@ static struct {
   bool full_reported;
   bool watched;
   unsigned idle_spins;
-  fluv__watch_t watch; /* the monitor's */
+  fluv__monitor_entry_t watch; /* the monitor's */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .limit = DEFAULT_LIMIT };
 
 static __thread const fluv__job_t* current;
@@ -269,7 +269,7 @@ static uint64_t longest_wait(uint64_t now) {
 }
 
 /* The monitor's look: once each time that jobs wait for long, say for whom. */
-static uint64_t look(fluv__watch_t* watch, uint64_t now) {
+static uint64_t look(fluv__monitor_entry_t* watch, uint64_t now) {
   named_t named[MAX_NAMED];
   size_t running = 0;
   size_t queued = 0;
@@ -422,7 +422,7 @@ static bool append(fluv__job_t* job) {
   if (pool.watched)
     return false;
   pool.watched = true;
-  pool.watch.look = look;
+  pool.watch.check = look;
   return true;
 }
 
