@@ -460,6 +460,7 @@ END_TEST
 
 START_TEST(a_promise_may_be_freed_while_its_loop_is_closed) {
   uv_thread_t thread;
+  int err;
   int i;
 
   fluv_drop(future);
@@ -469,7 +470,10 @@ START_TEST(a_promise_may_be_freed_while_its_loop_is_closed) {
     ck_assert_err(fluv_promise_new(&promise, &future), 0);
     ck_assert_int_eq(uv_thread_create(&thread, answer_and_free, &promise), 0);
     fluv_drop(future);
-    ck_assert_err(fluv_loop_close(), 0);
+    /* An answer that came before the drop may still be on its way. */
+    while ((err = fluv_loop_close()) == FLUV_EBUSY)
+      uv_run(test_uv, UV_RUN_NOWAIT);
+    ck_assert_err(err, 0);
     ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
     uv_thread_join(&thread);
     ck_assert_err(fluv_attach(test_uv), 0);
