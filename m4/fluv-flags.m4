@@ -35,6 +35,10 @@ AC_DEFUN([FLUV_ADD_FLAGS],
 AC_DEFUN([FLUV_BASE_FLAGS],
 [FLUV_ADD_FLAGS([-std=gnu11 -fvisibility=hidden -fno-common
   -fno-semantic-interposition])
+# Places in the source are recorded below the top directory, wherever that is,
+# so that a build can be reproduced.
+FLUV_TRY_FLAG([-fmacro-prefix-map=a/=], [],
+  [AS_VAR_APPEND([FLUV_CFLAGS], [' -fmacro-prefix-map=$(top_srcdir)/='])])
 FLUV_TRY_FLAG([-pthread], [-pthread],
   [AS_VAR_APPEND([FLUV_CFLAGS], [" -pthread"])
   AS_VAR_APPEND([FLUV_LDFLAGS], [" -pthread"])])
