@@ -14,7 +14,7 @@ trap 'rm -rf "$dir"' EXIT
 failed=0
 
 # All files of the project: those git knows or would take, else (in a tarball)
-# those in our folders.
+# those in our directories.
 files() {
   {
     git -c safe.directory='*' ls-files --cached --others --exclude-standard \
@@ -65,7 +65,7 @@ need() {
 
 check_format() {
   need format "${CLANG_FORMAT:=clang-format}" || return
-  # Releases differ in small things; the look is what 14 makes of it.
+  # Releases format differently; the sources are formatted by 14.
   if ! "$CLANG_FORMAT" --version | grep -q 'version 14\.'; then
     echo '  skip  format: wants clang-format 14'
     return
@@ -75,7 +75,7 @@ check_format() {
     sort -t : -k 1,1 -k 2,2n -u | awk -F : '
       $1 != last { printf "%s%s:", (NR > 1 ? "\n" : ""), $1 }
       { printf " %s", $2; last = $1 }
-      END { if (NR) print "\n(\"make format\" mends these lines)" }' \
+      END { if (NR) print "\n(\"make format\" fixes these lines)" }' \
     >"$dir/out"
   check_none format
 }

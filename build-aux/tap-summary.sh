@@ -5,7 +5,7 @@
 # that failed it shows what its log has beside what went well.
 set -u
 
-folder=$(dirname "$0")
+directory=$(dirname "$0")
 name=
 log=
 trs=
@@ -19,7 +19,7 @@ for argument; do
   last=$argument
 done
 
-sh "$folder/tap-driver.sh" "$@" >/dev/null
+sh "$directory/tap-driver.sh" "$@" >/dev/null
 status=$?
 test -f "$trs" || exit $status
 

@@ -8,7 +8,7 @@
 
 expected=$1
 name=$(basename "$expected" .out)
-tap_folder
+tap_tempdir
 
 # shellcheck disable=SC2086 # A list of words.
 timeout 60 ${RUN_PROGRAM-} "${samples_builddir:-$top_builddir/samples}/$name" \

@@ -7,7 +7,7 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/../test/tap.sh"
 
-tap_folder
+tap_tempdir
 mkfifo "$tap_dir/idle" "$tap_dir/head"
 
 # start ARGUMENT...: sets server and port; what it says goes to the file said.
@@ -178,7 +178,7 @@ else
   tap_skip 'an idle connection does not keep it' 'no netcat'
 fi
 
-# A request that lasts longer than any patience, and a server that waits for it.
+# A request that takes very long, and a server that waits for it.
 if have curl; then
   start 127.0.0.1:0 3600000
   ask_slow /slow/3600000

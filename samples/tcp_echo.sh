@@ -6,7 +6,7 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/../test/tap.sh"
 
-tap_folder
+tap_tempdir
 mkfifo "$tap_dir/said" "$tap_dir/quiet"
 
 # start ARGUMENT...: sets server, line and port. The limits are there so that a

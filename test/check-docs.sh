@@ -8,7 +8,7 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-tap_folder
+tap_tempdir
 cd "$top_srcdir" || exit 1
 
 for header in include/fluv.h include/fluv/*.h; do

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Is there a full fence wherever a thread says something and then looks at what
-# the other says? x86-64 and AArch64 order that also where C11 does not promise
-# it, so look at what clang makes of the code for RISC-V. Nothing is run.
+# Is there a full fence wherever a thread stores a flag and then loads the flag of
+# another thread? x86-64 and AArch64 order this even where C11 does not promise
+# it, so this checks the code that clang generates for RISC-V. Nothing is run.
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
 have clang || tap_skip_all 'no clang'
-tap_folder
+tap_tempdir
 
 # The system's headers are those of this machine; where they are used only for
 # the sizes in them, that does not matter.

@@ -6,7 +6,7 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-tap_folder
+tap_tempdir
 cd "$top_srcdir" || exit 1
 
 cat >"$tap_dir/alone.c" <<'EOF'

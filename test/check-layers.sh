@@ -7,7 +7,7 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-tap_folder
+tap_tempdir
 cd "$top_srcdir" || exit 1
 layers='base core sync runtime io inspect'
 
@@ -58,8 +58,8 @@ check_layer() {
   done
 }
 
-for folder in lib/*/; do
-  layer=$(basename "$folder")
+for directory in lib/*/; do
+  layer=$(basename "$directory")
   if test -z "$(rank "$layer")"; then
     echo "lib/$layer is none of: $layers" >"$tap_dir/bad"
     tap_not_ok "lib/$layer is a layer" "$tap_dir/bad"

@@ -10,7 +10,7 @@ test -z "${FLUV_EMULATOR-}" ||
 have spin || tap_skip_all 'no spin'
 # They do not depend on how the library is built: once is enough.
 test "${FLUV_MODELS-yes}" = yes || tap_skip_all 'checked in another build'
-tap_folder
+tap_tempdir
 : "${CC:=cc}"
 models=$(cd "$top_srcdir" && pwd)/doc/models
 tried=$tap_dir/tried

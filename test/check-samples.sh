@@ -5,7 +5,7 @@
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-tap_folder
+tap_tempdir
 cd "$top_srcdir/samples" || exit 1
 
 sed -n 's/^| \[\([a-z_]*\.c\)\](\1) |.*/\1/p' README.md >"$tap_dir/listed"

@@ -7,7 +7,7 @@
 
 LC_ALL=C
 export LC_ALL
-tap_folder
+tap_tempdir
 library=$top_builddir/lib/.libs/libfluv.so
 cd "$top_srcdir" || exit 1
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A task some calls deep. test-backtrace.sh stops it in deepest(), before and
- * after the task has waited, and looks at the debugger's backtrace. */
+ * after the task has waited, and checks the debugger's backtrace. */
 #include "expect.h"
 
 static volatile int visits;

@@ -49,8 +49,8 @@ __attribute__((no_sanitize("address", "thread"))) static int64_t use_lowest(
   return block[0];
 }
 
-/* Nothing can be known of what lies far below a stack: see to it that there is
- * something which cannot be touched. */
+/* Memory far below a stack may be anything: map something there
+ * that cannot be accessed. */
 static int64_t jump(void* arg) {
   const uintptr_t step = 1 << 20;
   const size_t size = 1 << 16;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two tasks on the loops of two threads write to the same variable without
  * asking each other. ThreadSanitizer must say so: switching stacks must not
- * look as if the threads had agreed. */
+ * appear as synchronisation between the threads. */
 #include "expect.h"
 
 #include <pthread.h>

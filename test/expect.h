@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* For the programs that make a mistake on purpose; test-expect.sh runs them
- * and looks at what is said about it. */
+ * and checks what is reported about it. */
 #ifndef FLUV_TEST_EXPECT_H
 #define FLUV_TEST_EXPECT_H
 

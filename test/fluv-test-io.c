@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections for the tests of sockets, and a look behind them. */
+/* Connections for the tests of sockets, and what the kernel knows of them. */
 #include "fluv-test-io.h"
 
 #include <arpa/inet.h>
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 /* A plain socket that waits longer has found a fault. */
-#define PATIENCE_S 20
-/* Descriptors above this are not looked at. */
+#define LIMIT_S 20
+/* Descriptors above this are not counted. */
 #define MAX_FDS 1024
 /* Small enough to fill up quickly, large enough for whole segments. */
 #define NARROW 65536
@@ -170,7 +170,7 @@ void io_address_on(char buf[IO_ADDRESS],
 }
 
 int io_connect_to(const char* address, int recv_buffer) {
-  struct timeval patience = { PATIENCE_S, 0 };
+  struct timeval limit = { LIMIT_S, 0 };
   struct sockaddr_storage peer;
   int err;
   int fd;
@@ -179,10 +179,10 @@ int io_connect_to(const char* address, int recv_buffer) {
   fd = socket(peer.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ck_assert_int_ne(fd, -1);
   ck_assert_int_eq(
-      setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+      setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)),
       0);
   ck_assert_int_eq(
-      setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)),
+      setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)),
       0);
   if (recv_buffer != 0)
     ck_assert_int_eq(setsockopt(fd,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of blocking work share: jobs that say when they run and go on
- * when they are told to. */
+/* What the tests of blocking work share: jobs that signal when they run and
+ * continue when they are released. */
 #ifndef FLUV_TEST_JOBS_H
 #define FLUV_TEST_JOBS_H
 

@@ -13,7 +13,7 @@ atomic_int waits_waiting;
 atomic_int waits_begun;
 atomic_int waits_ended;
 static atomic_int cleaned;
-static _Atomic int64_t told;
+static _Atomic int64_t outcome;
 
 static void hop(void* arg) {
   intptr_t left = (intptr_t) arg;
@@ -58,21 +58,21 @@ static int64_t wait_and_clean_up(void* arg) {
   const wait_t* w = arg;
 
   waits_begin_task();
-  atomic_store(&told, w->fn());
+  atomic_store(&outcome, w->fn());
   /* One more await is refused; behind a shield it is not. */
   ck_assert_err(fluv_await(fluv_sleep(WAITS_HOUR)), FLUV_ECANCELED);
   ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
   ck_assert_err(fluv_await(fluv_sleep(1)), 0);
   fluv_shield_end();
   atomic_fetch_add(&cleaned, 1);
-  return atomic_load(&told);
+  return atomic_load(&outcome);
 }
 
 static void check(const wait_t* w) {
-  ck_assert_msg(atomic_load(&told) == FLUV_ECANCELED,
+  ck_assert_msg(atomic_load(&outcome) == FLUV_ECANCELED,
                 "%s: %s",
                 w->name,
-                fluv_err_name(atomic_load(&told)));
+                fluv_err_name(atomic_load(&outcome)));
   ck_assert_msg(atomic_load(&cleaned) == 1, "%s: not cleaned up", w->name);
   ck_assert_msg(atomic_load(&waits_waiting) == w->waiters,
                 "%s: %d wait",
@@ -85,7 +85,7 @@ static void check(const wait_t* w) {
                 atomic_load(&waits_begun));
 }
 
-/* Longer than a test may take: who is waited for in vain is seen. */
+/* Longer than a test may take: a wait that never ends is noticed. */
 static fluv_loop_options_t patient(void) {
   fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
 

@@ -42,7 +42,7 @@ int64_t waits_await(fluv_future_t* f);
 /* A task that does both, for others to wait for. */
 int64_t waits_child(void* arg);
 
-/* Have one wait, shut down, and see that it was told in time and has cleaned
+/* Start one wait, shut down, and check that it ended in time and has cleaned
  * up. On a worker of a runtime; beside the main task of fluv_run(). */
 void waits_shut_runtime(const wait_t* w);
 void waits_end_run(const wait_t* w);

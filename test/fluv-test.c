@@ -13,7 +13,7 @@
 
 #include "core/object.h"
 
-/* Descriptors above this are not looked at. */
+/* Descriptors above this are not counted. */
 #define MAX_FDS 1024
 /* A scenario that allocates more often than this never ends. */
 #define MAX_ALLOCATIONS 20000

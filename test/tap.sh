@@ -51,8 +51,8 @@ tap_end() {
   exit
 }
 
-# tap_folder: makes a folder of its own for the script, gone when it ends.
-tap_folder() {
+# tap_tempdir: makes a directory for the script, removed when it ends.
+tap_tempdir() {
   tap_dir=$(mktemp -d) || exit 1
   trap 'rm -rf "$tap_dir"' EXIT
   trap 'exit 1' HUP INT TERM
@@ -63,7 +63,7 @@ have() {
   command -v "$1" >/dev/null 2>&1
 }
 
-# sources FOLDER...: the C files below, sorted.
+# sources DIRECTORY...: the C files below, sorted.
 sources() {
   find "$@" -name '*.[ch]' -type f | LC_ALL=C sort
 }

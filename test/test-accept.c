@@ -17,7 +17,7 @@
 # define RUNNING_ON_VALGRIND 0
 #endif
 
-/* Stands in front of the C library's: counts, and fails when told to. */
+/* Replaces the C library's accept(): counts, and fails on request. */
 static int accept_calls;
 static int accept_failures;
 static int accept_errno;
@@ -643,7 +643,7 @@ TEST_TASK(cold_accept_on_a_closed_listener_fails) {
 }
 
 /* A cold accept keeps the memory of a closed listener, so that a second close
- * through the same pointer has something to look at. */
+ * through the same pointer finds a valid object. */
 TEST_TASK(second_close_of_a_listener_does_nothing) {
   fluv_listener_t* listener = io_listen();
   fluv_stream_t* stream = NULL;
@@ -869,7 +869,7 @@ static Suite* accept_suite(void) {
       timed_out_accept_leaves_the_connection,
       cancelled_task_leaves_its_accept);
 
-  tc = test_case(s, "errors", NULL, NULL);
+  tc = test_case(s, "basic", NULL, NULL);
   ADD(tc, shortage_is_reported_once);
 
   tc = test_case(s, "close", test_setup, test_teardown);

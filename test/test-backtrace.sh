@@ -7,7 +7,7 @@
 
 have gdb || tap_skip_all 'no gdb'
 test -z "${FLUV_EMULATOR-}" || tap_skip_all 'gdb sees only the emulator'
-tap_folder
+tap_tempdir
 
 # A program may be a script of libtool's around the real one.
 execute=

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Letting go of blocking work: cancelled, dropped, left behind by its loop. */
+/* Blocking jobs that are abandoned: cancelled, dropped, or orphaned by their loop. */
 #include "fluv-test-jobs.h"
 
 #include <sched.h>

@@ -25,7 +25,7 @@ TEST_TASK(job_gives_its_result) {
   return 0;
 }
 
-static int64_t look_around(void* arg) {
+static int64_t query_all(void* arg) {
   pthread_t* thread = arg;
 
   ck_assert(!pthread_equal(*thread, pthread_self()));
@@ -38,7 +38,7 @@ static int64_t look_around(void* arg) {
 START_TEST(job_runs_on_a_thread_without_a_loop) {
   pthread_t self = pthread_self();
 
-  ck_assert_err(fluv_block_on(fluv_spawn_blocking(look_around, &self)), 0);
+  ck_assert_err(fluv_block_on(fluv_spawn_blocking(query_all, &self)), 0);
   ck_assert(!fluv_blocking_is_cancelled());
 }
 END_TEST

@@ -291,7 +291,7 @@ TEST_TASK(a_result_of_the_same_millisecond_beats_the_timeout) {
 
 static fluv_promise_t* late;
 
-/* Answers when the timeout is long past but has not been looked at. */
+/* Resolves when the timeout has passed but has not been handled yet. */
 static int64_t answer_late(void* arg) {
   uint64_t end = fluv_now() + 5 * MS;
 

@@ -134,7 +134,7 @@ static void setup(void) {
   uv_close((uv_handle_t*) &first, NULL);
 }
 
-/* A look-up that was let go ends before the fixture counts what is left. */
+/* A detached look-up ends before the fixture counts what is left. */
 static void teardown(void) {
   jobs_wait_free();
   uv_run(test_uv, UV_RUN_DEFAULT);
@@ -171,7 +171,7 @@ static int refusing_port(char address[IO_ADDRESS], const char* host) {
   return fd;
 }
 
-/* A port whose backlog is full: whoever connects to it waits. */
+/* A port whose backlog is full: a connect to it waits. */
 
 enum {
   FILLERS = 4
@@ -216,7 +216,7 @@ static void full_port_close(full_port_t* full) {
   close(full->listener);
 }
 
-/* Reaching somebody. */
+/* Successful connects. */
 
 TEST_TASK(connect_to_numbers) {
   fluv_listener_t* listener = io_listen();
@@ -785,7 +785,7 @@ static Suite* connect_suite(void) {
 
   tc = test_case(s, "basic", setup, teardown);
   ADD(tc, names_are_found_while_the_pool_is_full);
-  tc = test_case(s, "hang", NULL, NULL);
+  tc = test_case(s, "shutdown", NULL, NULL);
   tcase_add_loop_test(
       tc,
       look_up_that_hangs_holds_up_neither_a_loop_nor_the_process,

@@ -240,7 +240,7 @@ static pid_t start_program(const char* const* argv, int to, int from) {
 
 /* The program's input stays open until its answer is there: some clients end
  * at the end of their input without waiting for what is still to come, and
- * others never do, so they are told to. */
+ * others never do, so the feeder ends them. */
 static void* feed_program(void* arg) {
   program_t* program = arg;
   const size_t len = strlen(LINE);

@@ -14,7 +14,7 @@ enum {
   LIMIT_MS = 20
 };
 
-/* The system's clock, as set by somebody: the library shall not notice. */
+/* The system's clock, set by a user: the library must not notice. */
 static atomic_long wall_shift_s;
 static atomic_int wall_reads;
 

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs the programs that make a mistake on purpose and looks at what is said
+# Runs the programs that make a mistake on purpose and checks what they report
 # about it, by fluv itself or by the sanitizer of this build.
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-tap_folder
+tap_tempdir
 # shellcheck disable=SC3045 # where there is no such limit, nothing is lost
 ulimit -c 0 2>/dev/null || :
 
@@ -61,7 +61,7 @@ else
   verdict "$name"
 fi
 
-# LeakSanitizer stops the process to look at it, which not every place allows.
+# LeakSanitizer stops the process to inspect it, which some systems forbid.
 leaks="$ASAN_OPTIONS:detect_leaks=1"
 
 name='a block that a finished task has lost is reported'
@@ -125,7 +125,7 @@ run expect-overflow wild
 verdict 'a wild pointer in a task is not taken for an overflow'
 
 # A plugin that uses the shared library is unloaded, with blocking jobs that
-# somebody waits for and with some that are abandoned.
+# tasks wait for and with some that are abandoned.
 
 plugin=$top_builddir/test/.libs/plugin.so
 for jobs in '0 0' '50 0' '0 2000' '50 2000'; do

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Futures: results, cancelling, letting go, descriptions. */
+/* Futures: results, cancelling, dropping, descriptions. */
 #include "fluv-test.h"
 
 #include <stdio.h>

@@ -108,14 +108,14 @@ TEST_TASK(add_to_the_set_that_is_cancelling_its_members) {
   return fluv_await(fluv_joinset_close(set));
 }
 
-static void look_around(fluv_promise_t* p, void* arg) {
+static void query_all(fluv_promise_t* p, void* arg) {
   test_note(fluv_task_self() == NULL ? "out" : "in");
   fluv_promise_resolve(p, 1);
   (void) arg;
 }
 
 /* Lose a select to a sleep that ends in the ready queue, while the other task
- * is the one that gives way. */
+ * is the one that yields. */
 static int64_t lose_a_select(void* arg) {
   fluv_promise_t* p;
   fluv_future_t* arms[2];
@@ -144,7 +144,7 @@ static void run_both(void (*hook)(fluv_promise_t*, void*)) {
 }
 
 START_TEST(hooks_run_outside_all_tasks) {
-  run_both(look_around);
+  run_both(query_all);
   ck_assert_trace("out");
 }
 END_TEST
@@ -260,7 +260,7 @@ static int64_t leave_a_local(void* arg) {
   return fluv_task_set_local(&key, arg, replace_in_destroy);
 }
 
-START_TEST(destroying_a_local_may_set_it_anew) {
+START_TEST(destroying_a_local_may_set_it_again) {
   ck_assert_err(test_run(leave_a_local, TEXT("first ")), 0);
   ck_assert_trace("first second ");
 }
@@ -280,7 +280,7 @@ static Suite* hook_suite(void) {
       continuation_drops_its_own_chain,
       freeing_an_argument_drops_another_chain,
       unhandled_hook_may_start_things,
-      destroying_a_local_may_set_it_anew);
+      destroying_a_local_may_set_it_again);
   tc = test_case(s, "misuse", NULL, NULL);
   ADD(tc, await_in_a_hook_aborts);
   return s;

@@ -249,7 +249,7 @@ static void wake_closed(void* arg) {
   test_on_thread(wake, promise);
 }
 
-START_TEST(a_descriptor_that_the_program_has_closed_is_told) {
+START_TEST(a_descriptor_that_the_program_has_closed_is_reported) {
   test_aborts(wake_closed, NULL, "cannot be woken", "EBADF");
 }
 END_TEST
@@ -266,7 +266,7 @@ static Suite* host_suite(void) {
       a_host_that_closes_all_handles_survives,
       a_child_goes_on_with_its_parents_loop_without_fluv);
 #if FLUV_EVENTFD
-  ADD(tc, a_descriptor_that_the_program_has_closed_is_told);
+  ADD(tc, a_descriptor_that_the_program_has_closed_is_reported);
   tc = test_case(s, "regress", test_setup, test_teardown);
   tcase_add_loop_test(tc, a_wakeup_survives_writes_that_fail, 0, 3);
 #endif

@@ -52,7 +52,7 @@ TEST_TASK(interval_burst_delivers_what_was_missed) {
   return 0;
 }
 
-TEST_TASK(interval_delay_starts_anew_from_the_late_tick) {
+TEST_TASK(interval_delay_restarts_from_the_late_tick) {
   fluv_interval_t* interval = fluv_interval_new(10, FLUV_INTERVAL_DELAY);
 
   take_tick(interval, 0);
@@ -212,7 +212,7 @@ static Suite* interval_suite(void) {
   ADD(tc,
       interval_ticks_at_once_and_then_steadily,
       interval_burst_delivers_what_was_missed,
-      interval_delay_starts_anew_from_the_late_tick,
+      interval_delay_restarts_from_the_late_tick,
       interval_skip_keeps_to_multiples_of_the_period,
       interval_forgives_five_milliseconds,
       interval_of_no_end_ticks_once,

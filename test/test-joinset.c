@@ -114,7 +114,7 @@ static int64_t add_later(void* arg) {
   return fluv_joinset_add(set, fluv_sleep(10), tag_of(2));
 }
 
-TEST_TASK(members_may_be_added_while_somebody_waits) {
+TEST_TASK(members_may_be_added_while_a_task_waits) {
   fluv_future_t* adder = fluv_spawn(add_later, NULL);
   uint64_t before = fluv_now();
 
@@ -341,7 +341,7 @@ static Suite* joinset_suite(void) {
       members_that_are_done_come_in_the_order_added,
       errors_are_results,
       out_parameters_may_be_left_out,
-      members_may_be_added_while_somebody_waits,
+      members_may_be_added_while_a_task_waits,
       a_loop_may_add_as_it_takes,
       a_thousand_members_come_sorted_by_their_end);
 

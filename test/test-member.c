@@ -288,7 +288,7 @@ START_TEST(host_spawns_outside_its_turns) {
 }
 END_TEST
 
-/* Left in its queue, which nobody looks at any more. */
+/* Left in the queue of a loop that has left. */
 START_TEST(what_a_leaver_has_queued_is_done_by_others) {
   fluv_remote_t* remotes[20];
   uv_sem_t begun;
@@ -406,7 +406,7 @@ START_TEST(counters_tell_what_was_done) {
   ck_assert_uint_ge(metrics.handed_over, 11);
   ck_assert_uint_ge(metrics.turns, 1);
   ck_assert_uint_ge(metrics.busy_ns, 20 * UINT64_C(1000000));
-  ck_assert_uint_eq(metrics.tasks, 1); /* as of its last look: its main task */
+  ck_assert_uint_eq(metrics.tasks, 1); /* as of its last turn: its main task */
   ck_assert_err(fluv_runtime_get_metrics(rt, 0, NULL), FLUV_EINVAL);
 }
 END_TEST
@@ -414,7 +414,7 @@ END_TEST
 /* Idle. */
 
 enum {
-  MAX_LOOKS = 200
+  MAX_SAMPLES = 200
 };
 
 /* How often threads of workers have gone to sleep so far. */
@@ -450,8 +450,8 @@ static void pause_10_ms(void) {
   nanosleep(&t, NULL);
 }
 
-/* Real time, for nothing is to happen in it. A worker may look for a while
- * after it was busy; from some time on nobody wakes and nobody computes. */
+/* In real time, because nothing must happen in it. A worker may spin for a while
+ * after it was busy; then no worker wakes up and no time is computed. */
 START_TEST(idle_workers_sleep) {
   fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
   fluv_loop_options_t loop_options = FLUV_LOOP_OPTIONS_INIT;
@@ -466,7 +466,7 @@ START_TEST(idle_workers_sleep) {
   ck_assert_err(fluv_runtime_new(&options, &four), 0);
   for (i = 0; i < 100; i++)
     ck_assert_err(fluv_block_on(fluv_runtime_spawn(four, bump, NULL)), 0);
-  for (i = 0; i < MAX_LOOKS; i++) {
+  for (i = 0; i < MAX_SAMPLES; i++) {
     sleeps = count_sleeps();
     busy = clock();
     pause_10_ms();
@@ -474,7 +474,7 @@ START_TEST(idle_workers_sleep) {
       break;
   }
   ck_assert_int_gt(sleeps, 0);
-  ck_assert_int_lt(i, MAX_LOOKS);
+  ck_assert_int_lt(i, MAX_SAMPLES);
   fluv_runtime_free(four);
 }
 END_TEST
@@ -532,7 +532,7 @@ END_TEST
 
 static Suite* member_suite(void) {
   Suite* s = suite_create("member");
-  TCase* tc = test_case(s, "fluv_run", NULL, NULL);
+  TCase* tc = test_case(s, "shutdown", NULL, NULL);
 
   tcase_add_loop_test(tc, run_spreads_over_workers, 0, 4);
   ADD(tc,
@@ -543,7 +543,7 @@ static Suite* member_suite(void) {
       each_run_has_its_own,
       without_memory_there_is_no_runtime);
 
-  tc = test_case(s, "host", setup, teardown);
+  tc = test_case(s, "basic", setup, teardown);
   ADD(tc,
       host_takes_part,
       host_spawns_outside_its_turns,

@@ -734,7 +734,7 @@ START_TEST(errors_have_names_and_texts) {
   ck_assert_str_eq(fluv_strerror(-99999), "unknown error");
   ck_assert_str_eq(fluv_strerror(0), "success");
   ck_assert_str_eq(fluv_strerror(7), "success");
-  /* Its low half looks like an error number of libuv's. */
+  /* Its low half equals an error number of libuv's. */
   ck_assert_str_eq(fluv_err_name(FLUV_EPIPE - (1ll << 32)), "UNKNOWN");
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NULL for every handle of every public function. test/check-symbols.sh sees to
- * it that each exported function has a row.
+/* NULL for every handle of every public function. test/check-symbols.sh checks
+ * that each exported function has a row.
  *
  * FUTURE   returns a future that has failed with FLUV_EINVAL
  * ERROR    returns FLUV_EINVAL

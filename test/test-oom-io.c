@@ -234,7 +234,7 @@ static int64_t write_little(void* arg) {
 }
 
 /* The write gets stuck, so that fluv must keep bytes of its own. Then it is
- * let go, and what it had taken must arrive whole. */
+ * dropped, and the bytes that it had taken must arrive completely. */
 static int64_t write_much(void* arg) {
   enum {
     MUCH = 8 << 20

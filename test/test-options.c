@@ -179,7 +179,7 @@ static Suite* options_suite(void) {
       a_size_that_cannot_be_one_is_refused,
       counters_are_written_as_far_as_the_caller_knows_them,
       size_0_is_the_struct_of_the_first_version);
-  tc = test_case(s, "misc", NULL, NULL);
+  tc = test_case(s, "misuse", NULL, NULL);
   ADD(tc, designated_initialisers_work);
   return s;
 }

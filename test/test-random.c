@@ -344,7 +344,7 @@ static void run_with_seed(uint64_t seed, unsigned poverty) {
         "%s: a worker says %s",
         seed_text,
         fluv_err_name(results[i]));
-  /* Both abort if somebody still waits. */
+  /* Both abort if a task still waits. */
   fluv_token_free(token);
   fluv_notify_free(notify);
   ck_assert_msg(books.promises == 0, "%s", seed_text);

@@ -27,7 +27,7 @@
 
 static atomic_long count;
 
-/* A thread with a loop that lives until it is told to end. */
+/* A thread with a loop that lives until it is asked to end. */
 typedef struct other {
   pthread_t thread;
   uv_sem_t ready;
@@ -315,7 +315,7 @@ START_TEST(every_spawn_takes_options) {
   other_stop(&other);
   ck_assert_int_eq(atomic_load(&count), 3);
 
-  /* Refused: whoever spawns need not know whose the argument is. */
+  /* Refused: free_arg frees the argument, not the caller. */
   ck_assert_err(
       fluv_block_on(fluv_spawn_on_with(loop, check_name, NULL, &options)),
       FLUV_ESTOPPED);
@@ -496,7 +496,7 @@ static int64_t wait_for_ever(void* arg) {
 }
 
 /* One worker, held by a task, so that what is queued behind it never runs. */
-START_TEST(what_never_ran_is_told_apart_from_what_was_cancelled) {
+START_TEST(what_never_ran_differs_from_what_was_cancelled) {
   fluv_task_options_t options = all_options();
   fluv_runtime_t* rt = runtime_of(1);
   fluv_remote_t* begun;
@@ -589,7 +589,7 @@ END_TEST
 
 static Suite* runtime_suite(void) {
   Suite* s = suite_create("runtime");
-  TCase* tc = test_case(s, "handoff", setup, teardown);
+  TCase* tc = test_case(s, "basic", setup, teardown);
 
   tcase_set_timeout(tc, 60);
   ADD(tc,
@@ -602,13 +602,13 @@ static Suite* runtime_suite(void) {
       a_plain_thread_waits_for_a_task,
       every_spawn_takes_options,
       a_remote_task_that_is_cancelled_at_once_runs);
-  tc = test_case(s, "runtime", setup, teardown);
+  tc = test_case(s, "threads", setup, teardown);
   tcase_add_loop_test(tc, tasks_for_any_worker_run_once, 0, 4);
   tcase_add_loop_test(tc, workers_steal_from_each_other, 0, 4);
   tcase_add_loop_test(tc, stolen_tasks_are_cancelled, 0, 4);
   ADD(tc,
       many_runtimes,
-      what_never_ran_is_told_apart_from_what_was_cancelled,
+      what_never_ran_differs_from_what_was_cancelled,
       shutdown_ends_what_waits,
       options_are_checked,
       a_child_is_refused);

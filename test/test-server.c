@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Stands in front of the C library's; told of each socket that listens. */
+/* Replaces the C library's listen(); called with each listening socket. */
 static void (*on_listen)(int fd);
 
 FLUV_EXTERN
@@ -328,7 +328,7 @@ TEST_TASK(connection_may_close_its_stream) {
 }
 
 /* The token tells a connection that the server ends. */
-static int64_t until_told(fluv_stream_t* peer, void* arg) {
+static int64_t until_closing(fluv_stream_t* peer, void* arg) {
   fluv_server_t** server = arg;
 
   (void) peer;
@@ -339,12 +339,12 @@ static int64_t until_told(fluv_stream_t* peer, void* arg) {
   return 0;
 }
 
-TEST_TASK(connections_can_be_told_of_the_end) {
+TEST_TASK(connections_can_wait_for_the_close) {
   fluv_server_t* server;
   int fd;
 
   ck_assert_err(
-      fluv_tcp_serve("127.0.0.1:0", until_told, &server, NULL, &server),
+      fluv_tcp_serve("127.0.0.1:0", until_closing, &server, NULL, &server),
       0);
   fd = connect_to(server);
   wait_for_count(server, 1);
@@ -537,17 +537,17 @@ static void* knock_on(void* arg) {
   return NULL;
 }
 
-/* Clients that ask once on each connection, until they are refused: whoever has
+/* Clients that ask once on each connection, until they are refused: each that has
  * connected is answered. */
 static void* ask_until_refused(void* arg) {
-  const struct timeval patience = { 60, 0 };
+  const struct timeval limit = { 60, 0 };
   char byte;
 
   for (;;) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     ck_assert_int_eq(
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)),
         0);
     if (connect(fd, arg, sizeof(struct sockaddr_in)) != 0) {
       close(fd);
@@ -701,11 +701,11 @@ static int eager_count;
 static void connect_eagerly(int listener) {
   struct sockaddr_in to;
   socklen_t size = sizeof(to);
-  struct timeval patience = { 30, 0 };
+  struct timeval limit = { 30, 0 };
   int fd = socket(AF_INET, SOCK_STREAM, 0);
 
   ck_assert_int_eq(
-      setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+      setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)),
       0);
   ck_assert_int_eq(getsockname(listener, (struct sockaddr*) &to, &size), 0);
   ck_assert_int_eq(connect(fd, (struct sockaddr*) &to, size), 0);
@@ -920,7 +920,7 @@ END_TEST
 static Suite* server_suite(void) {
   const int all = (int) (sizeof(ways) / sizeof(ways[0]));
   Suite* s = suite_create("server");
-  TCase* tc = test_case(s, "one loop", setup, test_teardown);
+  TCase* tc = test_case(s, "basic", setup, test_teardown);
 
   ADD(tc,
       connection_is_served_and_ends_by_itself,
@@ -934,10 +934,10 @@ static Suite* server_suite(void) {
       close_without_grace_resets_the_backlog,
       answer_arrives_although_input_is_unread,
       connection_may_close_its_stream,
-      connections_can_be_told_of_the_end,
+      connections_can_wait_for_the_close,
       mistakes_are_errors);
 
-  tc = test_case(s, "runtimes", setup, test_teardown);
+  tc = test_case(s, "threads", setup, test_teardown);
   tcase_add_loop_test(tc, all_workers_serve, 0, all);
   tcase_add_loop_test(tc, runtime_may_end_before_the_server, 0, all);
   tcase_add_loop_test(tc, nobody_who_connects_early_is_reset, 0, all);
@@ -952,7 +952,7 @@ static Suite* server_suite(void) {
       port_of_another_server_is_taken,
       runtime_that_is_shut_down_serves_nobody);
 
-  tc = test_case(s, "plain", NULL, NULL);
+  tc = test_case(s, "misuse", NULL, NULL);
   ADD(tc,
       serve_that_fails_begins_no_connection,
       serving_survives_a_lack_of_memory);

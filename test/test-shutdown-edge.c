@@ -378,7 +378,7 @@ static void* shut_down(void* arg) {
   (void) arg;
   wait_for_count(&begun, 2);
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
-  /* It is over for whoever has asked. */
+  /* Both callers return only after the end. */
   ck_assert_int_eq(atomic_load(&ended), 2);
   return NULL;
 }
@@ -429,7 +429,7 @@ static void* start_or_not(void* arg) {
   return NULL;
 }
 
-/* A shutdown while somebody starts ends what was started, and for good. */
+/* A shutdown while another thread starts ends what was started, permanently. */
 START_TEST(a_start_meets_a_shutdown) {
   pthread_t threads[THREADS];
   fluv_metrics_t metrics = FLUV_METRICS_INIT;
@@ -450,7 +450,7 @@ END_TEST
 
 /* Meanwhile. */
 
-static atomic_int promised; /* will run, as we were told */
+static atomic_int promised; /* accepted, so they will run */
 static fluv_loop_t* loop_of_one;
 
 /* Whether it was taken. */
@@ -508,7 +508,7 @@ static void* post_on_and_on(void* arg) {
   return NULL;
 }
 
-static void* spawn_untold_on_and_on(void* arg) {
+static void* spawn_detached_repeatedly(void* arg) {
   (void) arg;
   while (was_promised(fluv_spawn_remote(loop_of_one, bump_task, NULL, NULL)))
     stay_near();
@@ -518,7 +518,7 @@ static void* spawn_untold_on_and_on(void* arg) {
 static void* (*const spawners[])(void* arg) = {
   spawn_on_and_on,
   post_on_and_on,
-  spawn_untold_on_and_on,
+  spawn_detached_repeatedly,
 };
 
 START_TEST(what_is_spawned_meanwhile_runs_or_is_refused) {
@@ -582,13 +582,13 @@ END_TEST
 
 static Suite* shutdown_edge_suite(void) {
   Suite* s = suite_create("shutdown-edge");
-  TCase* tc = test_case(s, "stubborn", NULL, NULL);
+  TCase* tc = test_case(s, "shutdown", NULL, NULL);
 
   ADD(tc,
       a_task_that_does_not_end_is_named,
       a_runtime_is_not_freed_by_its_own_worker,
       a_thread_that_does_not_come_back_is_left_behind);
-  tc = test_case(s, "run", NULL, NULL);
+  tc = test_case(s, "shutdown", NULL, NULL);
   tcase_add_loop_test(tc,
                       a_task_that_is_spawned_in_cleaning_up_is_cancelled,
                       0,

@@ -17,7 +17,7 @@ enum {
 
 static atomic_bool let_go;
 static fluv_server_t* server;
-static fluv_stream_t* volatile unclosed; /* for who looks for leaks */
+static fluv_stream_t* volatile unclosed; /* for leak detectors */
 static uv_work_t running_work;
 static uv_work_t queued_work;
 static char bytes[1 << 20];
@@ -208,7 +208,7 @@ static int64_t wait_server_close(void) {
 }
 
 /* What a server's main task does. */
-static int64_t serve_until_told(fluv_runtime_t* rt) {
+static int64_t serve_until_cancelled(fluv_runtime_t* rt) {
   int64_t err;
 
   serve(rt, FDS);
@@ -220,11 +220,11 @@ static int64_t serve_until_told(fluv_runtime_t* rt) {
 }
 
 static int64_t wait_server_of_loop(void) {
-  return serve_until_told(NULL);
+  return serve_until_cancelled(NULL);
 }
 
 static int64_t wait_server_of_runtime(void) {
-  return serve_until_told(fluv_runtime_current());
+  return serve_until_cancelled(fluv_runtime_current());
 }
 
 static const wait_t waits[] = {
@@ -263,10 +263,10 @@ END_TEST
 
 static Suite* shutdown_io_suite(void) {
   Suite* s = suite_create("shutdown-io");
-  TCase* tc = test_case(s, "runtime", waits_setup, waits_teardown);
+  TCase* tc = test_case(s, "shutdown", waits_setup, waits_teardown);
 
   tcase_add_loop_test(tc, a_runtime_ends_what_waits, 0, WAITS);
-  tc = test_case(s, "run", waits_setup, waits_teardown);
+  tc = test_case(s, "shutdown", waits_setup, waits_teardown);
   tcase_add_loop_test(tc, fluv_run_ends_what_waits, 0, WAITS);
   return s;
 }

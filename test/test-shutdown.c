@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What tasks may wait for when their runtime, or fluv_run(), ends: whatever it
- * is, they are told, clean up, and are waited for. */
+/* What tasks may wait for when their runtime, or fluv_run(), ends: they are
+ * cancelled, clean up, and are waited for. */
 #include "fluv-test-waits.h"
 
 static fluv_sender_t* tx;
@@ -335,10 +335,10 @@ END_TEST
 
 static Suite* shutdown_suite(void) {
   Suite* s = suite_create("shutdown");
-  TCase* tc = test_case(s, "runtime", waits_setup, waits_teardown);
+  TCase* tc = test_case(s, "shutdown", waits_setup, waits_teardown);
 
   tcase_add_loop_test(tc, a_runtime_ends_what_waits, 0, WAITS);
-  tc = test_case(s, "run", waits_setup, waits_teardown);
+  tc = test_case(s, "shutdown", waits_setup, waits_teardown);
   tcase_add_loop_test(tc, fluv_run_ends_what_waits, 0, WAITS);
   return s;
 }

@@ -183,7 +183,7 @@ START_TEST(rounding_mode_belongs_to_the_task) {
 END_TEST
 
 #ifdef __SSE2__
-/* Give way with the register as it is, or changed. */
+/* Yield with the register as it is, or changed. */
 static int64_t keep_register(void* arg) {
   const unsigned flush = 0x8040; /* flush to zero, denormals are zero */
   unsigned want = _mm_getcsr() & flush;

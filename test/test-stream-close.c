@@ -81,7 +81,7 @@ TEST_TASK(cold_futures_of_a_closed_stream_fail) {
 }
 
 /* A cold future keeps the memory of a closed stream, so that a second close
- * through the same pointer has something to look at. */
+ * through the same pointer finds a valid object. */
 TEST_TASK(second_close_does_nothing) {
   io_wire_t wire;
   fluv_future_t* cold;

@@ -269,7 +269,7 @@ static Suite* stream_linger_suite(void) {
       number_of_bytes_limits_it,
       cancelling_or_dropping_closes_at_once,
       what_waits_ends_and_what_comes_is_refused);
-  tc = test_case(s, "paused", test_setup_paused, test_teardown);
+  tc = test_case(s, "basic", test_setup_paused, test_teardown);
   ADD(tc, time_limits_it);
   tc = test_case(s, "close", NULL, NULL);
   ADD(tc, loop_may_be_closed_meanwhile, program_may_end_meanwhile);

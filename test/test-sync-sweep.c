@@ -205,7 +205,7 @@ END_TEST
 
 static Suite* sync_sweep_suite(void) {
   Suite* s = suite_create("sync-sweep");
-  TCase* tc = test_case(s, "sweep", test_setup_paused, test_teardown);
+  TCase* tc = test_case(s, "cancel", test_setup_paused, test_teardown);
 
   tcase_add_loop_test(tc, cancelled_at_every_step, 0, SCENARIOS);
   return s;

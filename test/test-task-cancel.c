@@ -597,7 +597,7 @@ START_TEST(cancel_reaches_down_a_chain_of_thousands) {
 }
 END_TEST
 
-/* Tasks that ignore what they are told. */
+/* Tasks that ignore their cancellation. */
 
 static bool deaf_stop;
 static unsigned deaf_awaits;
@@ -711,7 +711,7 @@ static char* said_of(fluv_task_fn fn) {
   return text;
 }
 
-static void check_told_once(fluv_task_fn fn, const char* what) {
+static void check_reported_once(fluv_task_fn fn, const char* what) {
   char* text = said_of(fn);
   char* marker = strstr(text, "a second is over");
 
@@ -726,17 +726,17 @@ static void check_told_once(fluv_task_fn fn, const char* what) {
 }
 
 START_TEST(task_that_ignores_its_cancellation_is_named_once) {
-  check_told_once(cancel_the_deaf, "was cancelled 1000 ms ago");
+  check_reported_once(cancel_the_deaf, "was cancelled 1000 ms ago");
 }
 END_TEST
 
 START_TEST(task_that_yields_though_cancelled_is_named_once) {
-  check_told_once(cancel_the_deaf_yielder, "was cancelled 1000 ms ago");
+  check_reported_once(cancel_the_deaf_yielder, "was cancelled 1000 ms ago");
 }
 END_TEST
 
 START_TEST(task_that_ignores_its_deadline_is_named_once) {
-  check_told_once(let_the_deaf_miss_a_deadline, "has passed its deadline");
+  check_reported_once(let_the_deaf_miss_a_deadline, "has passed its deadline");
 }
 END_TEST
 

@@ -64,7 +64,7 @@ START_TEST(result_is_what_the_function_returns) {
 }
 END_TEST
 
-START_TEST(result_stays_until_somebody_asks) {
+START_TEST(result_stays_until_it_is_awaited) {
   int64_t value = 17;
   fluv_future_t* f = fluv_spawn(give, &value);
 
@@ -169,7 +169,7 @@ TEST_TASK(ready_awaits_give_way_every_128) {
   fluv_future_t* other;
   int i;
 
-  /* A wait that was one starts the count anew. */
+  /* An await that suspends resets the count. */
   ck_assert_err(fluv_yield(), 0);
   other = fluv_spawn(note_arg, TEXT("x"));
   for (i = 0; i < 127; i++)
@@ -567,7 +567,7 @@ static Suite* task_suite(void) {
       task_spawned_in_a_task_waits_its_turn,
       tasks_start_in_the_order_in_which_they_were_spawned,
       result_is_what_the_function_returns,
-      result_stays_until_somebody_asks,
+      result_stays_until_it_is_awaited,
       tasks_may_wait_for_tasks_to_any_depth,
       two_thousand_tasks_run_at_a_time,
       one_task_after_the_other_reuses_its_memory,

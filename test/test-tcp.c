@@ -275,7 +275,7 @@ TEST_TASK(reuse_port_takes_each_connection_once) {
   return 0;
 }
 
-static unsigned most_backlog(void) {
+static unsigned max_backlog(void) {
   FILE* file = fopen("/proc/sys/net/core/somaxconn", "r");
   unsigned most = 128;
 
@@ -299,7 +299,7 @@ START_TEST(backlog_is_as_asked) {
 
   listener = io_listen();
   ck_assert_uint_eq(io_backlog_size(listener),
-                    most_backlog() < 511 ? most_backlog() : 511);
+                    max_backlog() < 511 ? max_backlog() : 511);
   ck_assert_err(fluv_block_on(fluv_listener_close(listener)), 0);
 }
 END_TEST

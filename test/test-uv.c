@@ -290,7 +290,7 @@ TEST_TASK(select_waits_for_the_request_that_lost) {
   return 0;
 }
 
-/* A request that is let go must be static; nobody waits for its end. */
+/* A request that is dropped must be static: no task waits for its end. */
 
 static int ended;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The watchdog: tasks that hold their loop until it has been said of them. */
+/* The watchdog: tasks that block their loop until they are reported. */
 #include "fluv-test.h"
 
 #include <pthread.h>
@@ -14,39 +14,39 @@
 
 enum {
   LIMIT_MS = 20,
-  /* For those that are not to be reported even if the machine is slow. */
+  /* For tasks that must not be reported even if the machine is slow. */
   LONG_LIMIT_MS = 200,
   MAX_FRAMES = 64
 };
 
-/* TSan keeps signals back while a task is in a system call. */
+/* TSan defers signals while a task is in a system call. */
 #if defined(FLUV_TSAN) && FLUV_TSAN
 # define ANSWERS 0
 #else
 # define ANSWERS 1
 #endif
 
-/* What the hook was told last. */
+/* The last report that the hook got. */
 static struct {
   fluv_stuck_t stuck;
   char task[64];
   void* frames[MAX_FRAMES];
-} told;
-static atomic_int told_count;
+} report;
+static atomic_int report_count;
 static atomic_int wake_fd = -1; /* the hook writes a byte there */
 
 static void on_stuck(const fluv_stuck_t* stuck, void* arg) {
   size_t i;
 
-  ck_assert_ptr_eq(arg, &told);
-  told.stuck = *stuck;
-  snprintf(told.task,
-           sizeof(told.task),
+  ck_assert_ptr_eq(arg, &report);
+  report.stuck = *stuck;
+  snprintf(report.task,
+           sizeof(report.task),
            "%s",
            stuck->task != NULL ? stuck->task : "(none)");
   for (i = 0; i < stuck->frame_count && i < MAX_FRAMES; i++)
-    told.frames[i] = stuck->frames[i];
-  atomic_fetch_add(&told_count, 1);
+    report.frames[i] = stuck->frames[i];
+  atomic_fetch_add(&report_count, 1);
   if (wake_fd >= 0)
     ck_assert_int_eq(write(wake_fd, "x", 1), 1);
 }
@@ -63,7 +63,7 @@ static void attach_with_limit(unsigned limit_ms) {
   wait_for_answers();
   options.watchdog_ms = limit_ms;
   test_setup_with(&options);
-  fluv_watchdog_set_hook(on_stuck, &told);
+  fluv_watchdog_set_hook(on_stuck, &report);
 }
 
 static void setup_watched(void) {
@@ -86,7 +86,7 @@ static void setup_never(void) {
 
 /* Hold the loop until it has been reported so often. */
 __attribute__((noinline)) static int64_t hold_until(int count) {
-  while (atomic_load(&told_count) < count)
+  while (atomic_load(&report_count) < count)
     continue;
   return 0;
 }
@@ -111,12 +111,12 @@ START_TEST(task_that_holds_its_loop_is_named) {
   const fluv_loc_t* here = FLUV_LOC;
 
   ck_assert_err(test_run_loc(hold_named, (void*) 1, here), 0);
-  ck_assert_int_eq(told_count, 1);
-  ck_assert_ptr_eq(told.stuck.loop, fluv_loop_current());
-  ck_assert_uint_ge(told.stuck.stuck_ms, LIMIT_MS);
-  ck_assert_str_eq(told.task, "holder");
-  ck_assert_ptr_eq(told.stuck.spawned, here);
-  ck_assert_ptr_null(told.stuck.awaited);
+  ck_assert_int_eq(report_count, 1);
+  ck_assert_ptr_eq(report.stuck.loop, fluv_loop_current());
+  ck_assert_uint_ge(report.stuck.stuck_ms, LIMIT_MS);
+  ck_assert_str_eq(report.task, "holder");
+  ck_assert_ptr_eq(report.stuck.spawned, here);
+  ck_assert_ptr_null(report.stuck.awaited);
 }
 END_TEST
 
@@ -130,25 +130,25 @@ static int64_t await_and_hold(void* arg) {
   return hold(arg);
 }
 
-START_TEST(last_await_of_the_task_is_told) {
+START_TEST(last_await_of_the_task_is_reported) {
   ck_assert_err(test_run(await_and_hold, (void*) 1), 0);
-  ck_assert_ptr_nonnull(told.stuck.awaited);
-  ck_assert_int_eq(told.stuck.awaited->line, awaited_line);
-  ck_assert_str_eq(told.stuck.awaited->func, "await_and_hold");
-  ck_assert_str_eq(told.task, "last_await_of_the_task_is_told_fn");
+  ck_assert_ptr_nonnull(report.stuck.awaited);
+  ck_assert_int_eq(report.stuck.awaited->line, awaited_line);
+  ck_assert_str_eq(report.stuck.awaited->func, "await_and_hold");
+  ck_assert_str_eq(report.task, "last_await_of_the_task_is_reported_fn");
 }
 END_TEST
 
-START_TEST(stack_of_the_task_is_told) {
+START_TEST(stack_of_the_task_is_reported) {
 #ifdef HAVE_EXECINFO_H
   bool found = false;
   size_t i;
 
   ck_assert_err(test_run(hold, (void*) 1), 0);
-  for (i = 0; i < told.stuck.frame_count; i++)
-    if ((uintptr_t) told.frames[i] - (uintptr_t) hold_until < 256)
+  for (i = 0; i < report.stuck.frame_count; i++)
+    if ((uintptr_t) report.frames[i] - (uintptr_t) hold_until < 256)
       found = true;
-  ck_assert_uint_gt(told.stuck.frame_count, 0);
+  ck_assert_uint_gt(report.stuck.frame_count, 0);
   ck_assert(found);
 #endif
 }
@@ -167,9 +167,9 @@ START_TEST(task_that_blocks_in_a_system_call_is_named) {
   ck_assert_int_eq(pipe(fds), 0);
   wake_fd = fds[1];
   ck_assert_err(test_run(read_byte, &fds[0]), 1);
-  ck_assert_int_eq(told_count, 1);
+  ck_assert_int_eq(report_count, 1);
   if (ANSWERS)
-    ck_assert_ptr_nonnull(told.stuck.task);
+    ck_assert_ptr_nonnull(report.stuck.task);
   close(fds[0]);
   close(fds[1]);
 }
@@ -180,7 +180,7 @@ static int64_t spawn_here(void* arg) {
 }
 
 static int64_t hold_a_while(void* arg) {
-  if (atomic_load(&told_count) == (int) (intptr_t) arg)
+  if (atomic_load(&report_count) == (int) (intptr_t) arg)
     hold_for(LIMIT_MS * 8);
   return 0;
 }
@@ -193,9 +193,9 @@ static int64_t spawn_one_place(fluv_task_fn fn, void* arg) {
 START_TEST(each_place_is_reported_once) {
   ck_assert_err(spawn_one_place(hold, (void*) 1), 0);
   ck_assert_err(test_run(spawn_here, (void*) 2), 0);
-  ck_assert_str_eq(told.stuck.spawned->func, "spawn_here");
+  ck_assert_str_eq(report.stuck.spawned->func, "spawn_here");
   ck_assert_err(spawn_one_place(hold_a_while, (void*) 2), 0);
-  ck_assert_int_eq(told_count, 2);
+  ck_assert_int_eq(report_count, 2);
 }
 END_TEST
 
@@ -209,15 +209,15 @@ START_TEST(continuation_that_holds_its_loop_is_reported) {
       fluv_then(fluv_ready(4), continue_and_hold, (void*) 1, NULL);
 
   ck_assert_err(fluv_block_on(f), 4);
-  ck_assert_int_eq(told_count, 1);
-  ck_assert_ptr_null(told.stuck.task);
-  ck_assert_ptr_null(told.stuck.spawned);
+  ck_assert_int_eq(report_count, 1);
+  ck_assert_ptr_null(report.stuck.task);
+  ck_assert_ptr_null(report.stuck.spawned);
 }
 END_TEST
 
 START_TEST(limit_may_come_from_the_environment) {
   ck_assert_err(test_run(hold, (void*) 1), 0);
-  ck_assert_int_eq(told_count, 1);
+  ck_assert_int_eq(report_count, 1);
 }
 END_TEST
 
@@ -229,13 +229,13 @@ START_TEST(thread_that_blocks_all_signals_is_reported_without_its_task) {
   sigfillset(&all);
   ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, &before), 0);
   ck_assert_err(test_run(hold, (void*) 1), 0);
-  ck_assert_ptr_null(told.stuck.task);
-  ck_assert_uint_eq(told.stuck.frame_count, 0);
+  ck_assert_ptr_null(report.stuck.task);
+  ck_assert_uint_eq(report.stuck.frame_count, 0);
   /* The question that comes late finds nobody who asks. */
   ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
   wait_for_answers();
   ck_assert_err(test_run(spawn_here, (void*) 2), 0);
-  ck_assert_ptr_nonnull(told.stuck.task);
+  ck_assert_ptr_nonnull(report.stuck.task);
 }
 END_TEST
 
@@ -248,7 +248,7 @@ static int64_t sleep_long(void* arg) {
 
 START_TEST(loop_that_sleeps_is_not_stuck) {
   ck_assert_err(test_run(sleep_long, NULL), 0);
-  ck_assert_int_eq(told_count, 0);
+  ck_assert_int_eq(report_count, 0);
 }
 END_TEST
 
@@ -263,7 +263,7 @@ static int64_t yield_long(void* arg) {
 
 START_TEST(loop_that_turns_is_not_stuck) {
   ck_assert_err(test_run(yield_long, NULL), 0);
-  ck_assert_int_eq(told_count, 0);
+  ck_assert_int_eq(report_count, 0);
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(loop_that_its_host_does_not_run_is_not_stuck) {
 
   hold_for((uint64_t) LONG_LIMIT_MS * 3);
   ck_assert_err(fluv_block_on(task), 0);
-  ck_assert_int_eq(told_count, 0);
+  ck_assert_int_eq(report_count, 0);
 }
 END_TEST
 
@@ -284,7 +284,7 @@ static int64_t hold_for_a_while(void* arg) {
 
 START_TEST(loop_that_is_not_watched_is_not_reported) {
   ck_assert_err(test_run(hold_for_a_while, NULL), 0);
-  ck_assert_int_eq(told_count, 0);
+  ck_assert_int_eq(report_count, 0);
 }
 END_TEST
 
@@ -371,12 +371,12 @@ static void hold_on_a_loop(void* arg) {
   ck_assert_err(fluv_run(hold_named, arg, &options), 0);
 }
 
-START_TEST(each_of_two_loops_is_told_apart) {
+START_TEST(each_of_two_loops_is_reported_separately) {
   ck_assert_err(test_run(hold, (void*) 1), 0);
-  ck_assert_ptr_eq(told.stuck.loop, fluv_loop_current());
+  ck_assert_ptr_eq(report.stuck.loop, fluv_loop_current());
   test_on_thread(hold_on_a_loop, (void*) 2);
-  ck_assert_ptr_ne(told.stuck.loop, fluv_loop_current());
-  ck_assert_str_eq(told.task, "holder");
+  ck_assert_ptr_ne(report.stuck.loop, fluv_loop_current());
+  ck_assert_str_eq(report.task, "holder");
 }
 END_TEST
 
@@ -394,8 +394,8 @@ static Suite* watchdog_suite(void) {
 
   ADD(tc,
       task_that_holds_its_loop_is_named,
-      last_await_of_the_task_is_told,
-      stack_of_the_task_is_told,
+      last_await_of_the_task_is_reported,
+      stack_of_the_task_is_reported,
       task_that_blocks_in_a_system_call_is_named,
       each_place_is_reported_once,
       continuation_that_holds_its_loop_is_reported,
@@ -413,7 +413,9 @@ static Suite* watchdog_suite(void) {
   ADD(tc, loop_that_is_not_watched_is_not_reported);
 
   tc = test_case(s, "threads", setup_watched, test_teardown);
-  ADD(tc, loops_come_and_go_on_many_threads, each_of_two_loops_is_told_apart);
+  ADD(tc,
+      loops_come_and_go_on_many_threads,
+      each_of_two_loops_is_reported_separately);
 
   tc = test_case(s, "oom", NULL, NULL);
   ADD(tc, loop_does_without_a_watchdog_if_memory_runs_out);
