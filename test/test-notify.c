@@ -394,7 +394,7 @@ static void free_under_waiter(void* arg) {
 }
 
 START_TEST(free_under_a_waiter_aborts) {
-  test_aborts(free_under_waiter, NULL, "somebody waits", "test-notify.c");
+  test_aborts(free_under_waiter, NULL, "a future waits", "test-notify.c");
 }
 END_TEST
 

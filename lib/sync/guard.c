@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The guard: a lock that is free of charge until it is shared. */
+/* The guard: making it, and its slow path. */
 #define _GNU_SOURCE
 #include "sync/guard.h"
 
@@ -11,10 +11,11 @@
 # include <unistd.h>
 #endif
 
-/* The home of a guard that is shared from the start: no loop's address. */
+/* The home of a guard that is shared from the start: it equals no loop. */
 static char no_home;
 
-/* Held for so short that to spin a little is better than to sleep. */
+/* A guard is held for so short that spinning a little is cheaper than a
+ * sleep. */
 #ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
 static const pthread_mutex_t unlocked = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 #else
@@ -23,7 +24,7 @@ static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool have_barrier;
-static fluv__atomic_bool_t looked; /* the same as `once`, without a call */
+static fluv__atomic_bool_t probed; /* find_barrier() has run: saves a call */
 
 #if defined(__linux__) && !FLUV_TSAN
 
@@ -53,15 +54,19 @@ static void barrier_on_all_threads(void) {
 void fluv__guard_init(fluv__guard_t* guard) {
   bool shared;
 
-  if (fluv__unlikely(!atomic_load_explicit(&looked, memory_order_acquire))) {
+  /* Acquire and release: have_barrier is written before. */
+  if (fluv__unlikely(!atomic_load_explicit(&probed, memory_order_acquire))) {
     pthread_once(&once, find_barrier);
-    atomic_store_explicit(&looked, true, memory_order_release);
+    atomic_store_explicit(&probed, true, memory_order_release);
   }
   shared = fluv__loop == NULL || !have_barrier;
   guard->home = shared ? (fluv_loop_t*) (void*) &no_home : fluv__loop;
   atomic_init(&guard->busy, false);
   atomic_init(&guard->shared, shared);
   guard->mutex = unlocked;
+#if FLUV_DEBUG
+  guard->held = false;
+#endif
 }
 
 void fluv__guard_deinit(fluv__guard_t* guard) {
@@ -71,15 +76,17 @@ void fluv__guard_deinit(fluv__guard_t* guard) {
 
 void fluv__guard_lock_shared(fluv__guard_t* guard) {
   pthread_mutex_lock(&guard->mutex);
-  if (fluv__likely(fluv__guard_is_shared(guard)))
-    return;
-  atomic_store(&guard->shared, true);
-  barrier_on_all_threads();
-  /* Acquire: pairs with the release at the end of the home thread's turn. */
-  while (atomic_load_explicit(&guard->busy, memory_order_acquire))
-    sched_yield();
+  if (fluv__unlikely(!fluv__guard_is_shared(guard))) {
+    atomic_store(&guard->shared, true);
+    barrier_on_all_threads();
+    /* Acquire: pairs with the release in fluv__guard_leave_home(). */
+    while (atomic_load_explicit(&guard->busy, memory_order_acquire))
+      sched_yield();
+  }
+  fluv__guard_set_held(guard, true);
 }
 
 void fluv__guard_unlock_shared(fluv__guard_t* guard) {
+  fluv__guard_set_held(guard, false);
   pthread_mutex_unlock(&guard->mutex);
 }

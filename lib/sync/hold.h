@@ -31,7 +31,7 @@ struct fluv__hold {
 
   /* Who holds the lock, and since where. Under the guard of the lock. */
   fluv__task_t* task;    /* NULL: no task, or not held */
-  pthread_t thread;      /* the holder if there is no task */
+  pthread_t thread;      /* the holder, if there is no task */
   const fluv_loc_t* loc; /* where it was locked or asked for; NULL: not held */
 
   /* Not NULL: this is a request for that lock, and no lock is held by it. */

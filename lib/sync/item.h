@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages are copied by size. With size 0 they are only counted: then, and
- * only then, the pointer to one may be NULL, which memcpy() must not see. */
+/* Messages are copied by their size. Messages of size 0 are only counted: the
+ * pointer to one may be NULL, and memcpy() may not be called with NULL. */
 #ifndef FLUV_SYNC_ITEM_H
 #define FLUV_SYNC_ITEM_H
 
@@ -10,6 +10,7 @@
 
 #include "core/internal.h"
 
+/* Is this a pointer to a message that a user may pass? */
 static inline bool fluv__item_is_valid(const void* item, size_t size) {
   return fluv__likely(item != NULL) || size == 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting in line for something that any thread may give. */
+/* Wait queues: granting, arriving, parking. */
 #include "sync/wait.h"
 
 #include "core/alive.h"
@@ -51,7 +51,8 @@ bool fluv__wait_grant(fluv__wait_t* wait,
 
   fluv__assert(wait->state == FLUV__QUEUED);
   fluv__list_remove(&wait->link);
-  /* Entered here, where the wait cannot go away; left when it is sent. */
+  /* Enter the inbox under the guard, while the wait cannot be freed. Sending
+   * leaves it. */
   if (loop != fluv__loop && loop != NULL && !fluv__inbox_enter(&loop->inbox)) {
     wait->state = FLUV__NOT_QUEUED;
     return false;
@@ -74,10 +75,10 @@ void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
   wakes->first = NULL;
-  /* Others first: their loops cannot close until we have pushed, and what runs
-   * on this one may call hooks. */
+  /* First the waits of other threads: their loops cannot close until the push,
+   * and the waits of this loop may call hooks of the user. */
   for (; node != NULL; node = next) {
-    next = node->next; /* once sent, it may be gone */
+    next = node->next; /* once sent, it may be freed */
     wait = fluv__container_of(node, fluv__wait_t, node);
     if (wait->loop == NULL) {
       fluv__event_set(wait->event);
@@ -93,17 +94,17 @@ void fluv__wake_list_send_slow(fluv__wake_list_t* wakes) {
     fluv__arrivals_run(loop);
 }
 
-void fluv__wait_queue_grant_nonempty(fluv__list_t* line,
+void fluv__wait_queue_grant_nonempty(fluv__list_t* queue,
                                      int64_t given,
                                      fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__wait_queue_first(line)) != NULL)
+  while ((wait = fluv__wait_queue_first(queue)) != NULL)
     (void) fluv__wait_grant(wait, given, wakes);
 }
 
-void fluv__wait_queue_check_empty(fluv__list_t* line, const char* what) {
-  fluv__wait_t* wait = fluv__wait_queue_first(line);
+void fluv__wait_queue_check_empty(fluv__list_t* queue, const char* what) {
+  fluv__wait_t* wait = fluv__wait_queue_first(queue);
   fluv__sync_op_t* op;
   char place[FLUV__LOC_SIZE];
 
@@ -112,22 +113,22 @@ void fluv__wait_queue_check_empty(fluv__list_t* line, const char* what) {
   if (wait->loop == NULL)
     fluv__die("a %s is freed while a thread is blocked on it", what);
   op = fluv__container_of(wait, fluv__sync_op_t, wait);
-  fluv__die("a %s is freed while somebody waits for it: %s made at %s",
+  fluv__die("a %s is freed while a future waits for it: %s made at %s",
             what,
             op->base.ops->kind,
             fluv__loc_format(op->base.loc, place, sizeof(place)));
 }
 
-void fluv__park_join(fluv__parked_t* parked, fluv__list_t* line) {
+void fluv__park_join(fluv__parked_t* parked, fluv__list_t* queue) {
   fluv__event_init(&parked->event);
   parked->left = NULL;
   parked->wait.loop = NULL;
   parked->wait.event = &parked->event;
   parked->wait.state = FLUV__QUEUED;
-  fluv__list_append(line, &parked->wait.link);
+  fluv__list_append(queue, &parked->wait.link);
 }
 
-/* The time is over: leave the line, unless something has been given. */
+/* The time is over: leave the queue. False: the wait was granted. */
 static bool leave_queue(fluv__parked_t* parked, fluv__guard_t* guard) {
   bool left;
 
@@ -148,7 +149,7 @@ int64_t fluv__park(fluv__parked_t* parked,
   bool set = fluv__event_wait(&parked->event, fluv__limit_after(timeout_ms));
   int64_t result = FLUV_ETIMEDOUT;
 
-  if (!set && !leave_queue(parked, guard)) /* it will be soon */
+  if (!set && !leave_queue(parked, guard)) /* granted: it is set soon */
     set = fluv__event_wait(&parked->event, FLUV__NO_LIMIT);
   if (set)
     result = parked->wait.given;
