@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* RwLock: how many read, whether somebody writes, and one line for both.
+/* RwLock: the number of readers, whether a writer has it, and one wait queue for
+ * both.
  *
- * Whenever the guard is free, either the line is empty or its first cannot go
- * on: a writer while somebody holds it, a reader while somebody writes. Nobody
- * overtakes the line. A lock on its way to a writer has `writing` set, but no
- * holder until it arrives.
+ * Whenever the guard is free, either the queue is empty or its first waiter
+ * cannot be granted: a writer while there are readers or a writer, a reader
+ * while there is a writer. No one overtakes the queue. A lock that was granted
+ * to a writer has `writing` set, but is held by no task until the writer
+ * arrives.
  *
- * Who reads is known in debug builds only: there somebody who reads and would
- * wait for himself to have done so gets an error.
+ * Who reads is known in debug builds only. There, a task that reads the lock
+ * and would wait for its own unlock gets an error.
  */
 #include "sync/hold.h"
+#include "sync/rwlock-debug.h"
 #include "sync/wait.h"
 
-#define LOCKED_TWICE "an rwlock is asked for by whoever holds it for writing"
+#define LOCKED_TWICE                                                           \
+ "an rwlock is locked again by the task or thread that writes"
 #define WAITS_FOR_ITSELF                                                       \
- "an rwlock is asked for by whoever reads it, and waits for that"
+ "an rwlock is locked again by a task or thread that reads, and would wait "   \
+ "for itself"
 
 enum {
   READ, /* wait.n */
@@ -26,159 +31,66 @@ static const fluv__hold_ops_t hold_ops = FLUV__HOLD_OPS("rwlock");
 struct fluv_rwlock {
   fluv__object_t object;
   fluv__guard_t guard;
-  fluv__list_t waiters;
+
+  /* Under the guard. */
+  fluv__list_t waiters; /* wait.n: READ or WRITE */
   size_t readers;
-  bool writing;
-  fluv__hold_t hold; /* the writer's */
-#if FLUV_DEBUG
-  fluv__list_t reads;
-#endif
+  bool writing;      /* a writer holds it, or was granted it */
+  fluv__hold_t hold; /* the writer */
+  fluv__read_records_t records;
 };
 
 typedef struct rwlock_op {
   fluv__sync_op_t sync;
   fluv_rwlock_t* lock;
-  fluv__hold_t asks; /* while in line: the task */
+  fluv__hold_t asks; /* while it waits: the task */
 } rwlock_op_t;
 
-#if FLUV_DEBUG
-
-/* Somebody who reads. A task by its number, for it may be gone. */
-typedef struct read_record {
-  fluv__list_t link; /* in lock->reads */
-  fluv_loop_t* loop; /* NULL: a thread's, outside tasks */
-  uint64_t task;
-  pthread_t thread;
-  const fluv_loc_t* loc;
-} read_record_t;
-
-static void reads_init(fluv_rwlock_t* lock) {
-  fluv__list_init(&lock->reads);
-}
-
-/* Under the guard. Without memory it goes unrecorded. */
-static void read_begins(fluv_rwlock_t* lock,
-                        const fluv__task_t* task,
-                        const fluv_loc_t* loc) {
-  read_record_t* record = fluv__calloc(1, sizeof(*record));
-
-  if (record == NULL)
-    return;
-  record->loop = task != NULL ? task->base.loop : NULL;
-  record->task = task != NULL ? task->base.id : 0;
-  record->thread = pthread_self();
-  record->loc = loc;
-  fluv__list_append(&lock->reads, &record->link);
-}
-
-/* Under the guard: the record of a task or, if that is NULL, of this thread. */
-static read_record_t* find_read(fluv_rwlock_t* lock, const fluv__task_t* task) {
-  fluv__list_t* it;
-
-  fluv__list_foreach (it, &lock->reads) {
-    read_record_t* record = fluv__container_of(it, read_record_t, link);
-
-    if (task != NULL
-            ? record->loop == task->base.loop && record->task == task->base.id
-            : record->loop == NULL &&
-                  pthread_equal(record->thread, pthread_self()))
-      return record;
-  }
-  return NULL;
-}
-
-/* Under the guard. One may unlock what another has locked. */
-static void read_ends(fluv_rwlock_t* lock) {
-  read_record_t* record = find_read(lock, fluv__hold_self());
-
-  if (record == NULL && !fluv__list_is_empty(&lock->reads))
-    record = fluv__container_of(lock->reads.next, read_record_t, link);
-  if (record == NULL)
-    return;
-  fluv__list_remove(&record->link);
-  fluv__free(record);
-}
-
-/* Under the guard, of one who would have to wait: where does he read already?
- * NULL: he does not. */
-static const fluv_loc_t* reads_since(fluv_rwlock_t* lock,
-                                     const fluv__task_t* task) {
-  const read_record_t* record = find_read(lock, task);
-
-  return record != NULL ? record->loc : NULL;
-}
-
-#else
-
-static void reads_init(fluv_rwlock_t* lock) {
-  (void) lock;
-}
-
-static void read_begins(fluv_rwlock_t* lock,
-                        const fluv__task_t* task,
-                        const fluv_loc_t* loc) {
-  (void) lock;
-  (void) task;
-  (void) loc;
-}
-
-static void read_ends(fluv_rwlock_t* lock) {
-  (void) lock;
-}
-
-static const fluv_loc_t* reads_since(fluv_rwlock_t* lock,
-                                     const fluv__task_t* task) {
-  (void) lock;
-  (void) task;
-  return NULL;
-}
-
-#endif
-
-/* Under the guard. */
-static bool is_free(const fluv_rwlock_t* lock, size_t mode) {
+static bool is_free_locked(const fluv_rwlock_t* lock, size_t mode) {
+  fluv__guard_assert_held(&lock->guard);
+  fluv__assert(!lock->writing || lock->readers == 0);
   return !lock->writing && (mode == READ || lock->readers == 0);
 }
 
-static void count_in(fluv_rwlock_t* lock, size_t mode) {
+static void count_in_locked(fluv_rwlock_t* lock, size_t mode) {
   if (mode == READ)
     lock->readers++;
   else
     lock->writing = true;
 }
 
-/* Let those go on who can. */
-static void serve(fluv_rwlock_t* lock, fluv__wake_list_t* wakes) {
+/* Grant the lock to the first waiters, if they can have it. */
+static void serve_locked(fluv_rwlock_t* lock, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
   while ((wait = fluv__wait_queue_first(&lock->waiters)) != NULL &&
-         is_free(lock, wait->n))
+         is_free_locked(lock, wait->n))
     if (fluv__wait_grant(wait, 0, wakes))
-      count_in(lock, wait->n);
+      count_in_locked(lock, wait->n);
 }
 
-static void count_out(fluv_rwlock_t* lock,
-                      size_t mode,
-                      fluv__wake_list_t* wakes) {
+static void count_out_locked(fluv_rwlock_t* lock,
+                             size_t mode,
+                             fluv__wake_list_t* wakes) {
   if (mode == READ)
     lock->readers--;
   else
     lock->writing = false;
-  serve(lock, wakes);
+  serve_locked(lock, wakes);
 }
 
-/* 0, FLUV_EDEADLK or FLUV_EAGAIN. */
-static int take(fluv_rwlock_t* lock,
-                size_t mode,
-                fluv__task_t* task,
-                const fluv_loc_t* loc) {
-  if (fluv__likely(is_free(lock, mode) &&
+/* Lock for a task (NULL: for this thread): 0, FLUV_EDEADLK or FLUV_EAGAIN. */
+static int take_locked(fluv_rwlock_t* lock,
+                       size_t mode,
+                       fluv__task_t* task,
+                       const fluv_loc_t* loc) {
+  if (fluv__likely(is_free_locked(lock, mode) &&
                    fluv__list_is_empty(&lock->waiters))) {
-    count_in(lock, mode);
+    count_in_locked(lock, mode);
     if (mode == WRITE)
       fluv__hold_begin(&lock->hold, task, loc);
     else
-      read_begins(lock, task, loc);
+      fluv__read_records_add(&lock->records, task, loc);
     return 0;
   }
   if (lock->writing && fluv__hold_is_by(&lock->hold, task))
@@ -199,18 +111,19 @@ static void rwlock_arrive(fluv__inbox_node_t* node) {
   fluv__hold_end(&op->asks);
   if (fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
-    count_out(lock, op->sync.wait.n, &wakes);
+    count_out_locked(lock, op->sync.wait.n, &wakes);
   } else if (op->sync.wait.n == WRITE) {
     fluv__hold_begin(&lock->hold, task, op->sync.base.loc);
   } else {
-    read_begins(lock, task, op->sync.base.loc);
+    fluv__read_records_add(&lock->records, task, op->sync.base.loc);
   }
   fluv__guard_unlock(&lock->guard);
   fluv__wake_list_send(&wakes);
   fluv__complete(&op->sync.base, result);
 }
 
-static void ask(rwlock_op_t* op, fluv__task_t* task) {
+/* Wait for the lock in the name of `task`. */
+static void ask_locked(rwlock_op_t* op, fluv__task_t* task) {
   op->asks.ops = &hold_ops;
   op->asks.of = &op->lock->hold;
   fluv__hold_begin(&op->asks, task, op->sync.base.loc);
@@ -226,18 +139,19 @@ static FLUV__NOINLINE void lock_slow(fluv_future_t* f) {
   int err;
 
   fluv__guard_lock(&lock->guard);
-  err = take(lock, op->sync.wait.n, task, f->loc);
+  err = take_locked(lock, op->sync.wait.n, task, f->loc);
   if (fluv__unlikely(err != 0)) {
     held = lock->hold.loc;
-    if (err == FLUV_EAGAIN && task != NULL && reads_since(lock, task) != NULL) {
-      held = reads_since(lock, task);
+    if (err == FLUV_EAGAIN && task != NULL &&
+        fluv__read_records_find(&lock->records, task) != NULL) {
+      held = fluv__read_records_find(&lock->records, task);
       what = WAITS_FOR_ITSELF;
       err = FLUV_EDEADLK;
     }
     if (err == FLUV_EAGAIN && fluv__hold_is_cycle(&lock->hold, task, f->loc))
       err = FLUV_EDEADLK;
     if (err == FLUV_EAGAIN)
-      ask(op, task);
+      ask_locked(op, task);
   }
   fluv__guard_unlock(&lock->guard);
   if (err == FLUV_EDEADLK)
@@ -262,7 +176,7 @@ static void read_start(fluv_future_t* f) {
   lock_slow(f);
 }
 
-/* Leave the line: those behind may go on now. */
+/* Leave the queue: the waiters behind may be granted now. */
 static bool withdraw(fluv_future_t* f) {
   rwlock_op_t* op = (rwlock_op_t*) f;
   fluv_rwlock_t* lock = op->lock;
@@ -274,7 +188,7 @@ static bool withdraw(fluv_future_t* f) {
   left = fluv__sync_op_withdraw(&op->sync);
   if (left) {
     fluv__hold_end(&op->asks);
-    serve(lock, &wakes);
+    serve_locked(lock, &wakes);
   }
   fluv__guard_unlock(&lock->guard);
   fluv__wake_list_send(&wakes);
@@ -300,11 +214,11 @@ static void rwlock_give_back(fluv_future_t* f) {
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   if (op->sync.wait.n == READ && lock->readers > 0) {
-    read_ends(lock);
-    count_out(lock, READ, &wakes);
+    fluv__read_records_remove(&lock->records);
+    count_out_locked(lock, READ, &wakes);
   } else if (op->sync.wait.n == WRITE && lock->hold.loc == f->loc) {
     fluv__hold_end(&lock->hold);
-    count_out(lock, WRITE, &wakes);
+    count_out_locked(lock, WRITE, &wakes);
   }
   fluv__guard_unlock(&lock->guard);
   fluv__wake_list_send(&wakes);
@@ -338,7 +252,7 @@ int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
   fluv__guard_init(&lock->guard);
   fluv__list_init(&lock->waiters);
   lock->hold.ops = &hold_ops;
-  reads_init(lock);
+  fluv__read_records_init(&lock->records);
   *out_lock = lock;
   return 0;
 }
@@ -355,7 +269,7 @@ void fluv_rwlock_free(fluv_rwlock_t* lock) {
     fluv__die("an rwlock is freed while it is held for writing since %s",
               fluv__loc_format(lock->hold.loc, place, sizeof(place)));
   if (lock->readers > 0)
-    fluv__die("an rwlock is freed while %zu read", lock->readers);
+    fluv__die("an rwlock is freed while %zu readers hold it", lock->readers);
   fluv__guard_unlock(&lock->guard);
   fluv__guard_deinit(&lock->guard);
   fluv__object_free(lock, NULL);
@@ -395,7 +309,7 @@ static int try_take(fluv_rwlock_t* lock, size_t mode, const fluv_loc_t* loc) {
   int err;
 
   fluv__guard_lock(&lock->guard);
-  err = take(lock, mode, fluv__hold_self(), loc);
+  err = take_locked(lock, mode, fluv__hold_self(), loc);
   fluv__guard_unlock(&lock->guard);
   return err == FLUV_EDEADLK ? FLUV_EAGAIN : err;
 }
@@ -414,7 +328,7 @@ int fluv_rwlock_try_write_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
   return try_take(lock, WRITE, loc);
 }
 
-/* It was given the lock, or the time was over. */
+/* A plain thread was granted the lock, or the time is over. */
 static int end_blocking(fluv_rwlock_t* lock,
                         size_t mode,
                         int err,
@@ -424,11 +338,11 @@ static int end_blocking(fluv_rwlock_t* lock,
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&lock->guard);
   if (err != 0)
-    serve(lock, &wakes);
+    serve_locked(lock, &wakes);
   else if (mode == WRITE)
     fluv__hold_begin(&lock->hold, NULL, loc);
   else
-    read_begins(lock, NULL, loc);
+    fluv__read_records_add(&lock->records, NULL, loc);
   fluv__guard_unlock(&lock->guard);
   fluv__wake_list_send(&wakes);
   return err;
@@ -446,10 +360,11 @@ static int take_blocking(fluv_rwlock_t* lock,
   if (err != 0)
     return err;
   fluv__guard_lock(&lock->guard);
-  err = take(lock, mode, NULL, loc);
+  err = take_locked(lock, mode, NULL, loc);
   held = lock->hold.loc;
-  if (err == FLUV_EAGAIN && reads_since(lock, NULL) != NULL) {
-    held = reads_since(lock, NULL);
+  if (err == FLUV_EAGAIN &&
+      fluv__read_records_find(&lock->records, NULL) != NULL) {
+    held = fluv__read_records_find(&lock->records, NULL);
     what = WAITS_FOR_ITSELF;
     err = FLUV_EDEADLK;
   }
@@ -493,14 +408,16 @@ static FLUV__NOINLINE int unlock_read_slow(fluv_rwlock_t* lock,
   fluv__guard_lock(&lock->guard);
   held = lock->readers > 0;
   if (fluv__likely(held)) {
-    read_ends(lock);
-    count_out(lock, READ, &wakes);
+    fluv__read_records_remove(&lock->records);
+    count_out_locked(lock, READ, &wakes);
   }
   fluv__guard_unlock(&lock->guard);
   fluv__wake_list_send(&wakes);
   if (fluv__likely(held))
     return 0;
-  fluv__hold_complain(NULL, loc, "an rwlock that nobody reads is unlocked");
+  fluv__hold_complain(NULL,
+                      loc,
+                      "an rwlock without readers is unlocked by a reader");
   return FLUV_EPERM;
 }
 
@@ -521,7 +438,7 @@ int fluv_rwlock_unlock_read_loc(fluv_rwlock_t* lock, const fluv_loc_t* loc) {
   return unlock_read_slow(lock, loc);
 }
 
-/* Give up writing, for reading or for nothing. */
+/* End writing; with `read`, begin to read. */
 static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
   const fluv_loc_t* held = NULL;
   fluv__wake_list_t wakes;
@@ -534,9 +451,9 @@ static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
     fluv__hold_end(&lock->hold);
     if (read) {
       lock->readers++;
-      read_begins(lock, fluv__hold_self(), loc);
+      fluv__read_records_add(&lock->records, fluv__hold_self(), loc);
     }
-    count_out(lock, WRITE, &wakes);
+    count_out_locked(lock, WRITE, &wakes);
   } else {
     held = lock->hold.loc;
   }
@@ -544,10 +461,12 @@ static int end_writing(fluv_rwlock_t* lock, bool read, const fluv_loc_t* loc) {
   fluv__wake_list_send(&wakes);
   if (fluv__likely(allowed))
     return 0;
-  fluv__hold_complain(held,
-                      loc,
-                      held == NULL ? "an rwlock that nobody writes is unlocked"
-                                   : "an rwlock is unlocked by somebody else");
+  fluv__hold_complain(
+      held,
+      loc,
+      held == NULL
+          ? "an rwlock without a writer is unlocked by a writer"
+          : "an rwlock is unlocked by a task or thread that does not write");
   return FLUV_EPERM;
 }
 
