@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Barrier: how many are to meet, how many have come, and the line of the
- * latter. The last one to come lets all others go and begins anew. */
+/* Barrier: the number of participants, and a wait queue of those that have
+ * come. The last one to come grants all others and resets the barrier. So
+ * whenever the guard is free, fewer than `n` have come. */
 #include "sync/wait.h"
 
 struct fluv_barrier {
   fluv__object_t object;
   fluv__guard_t guard;
+
+  size_t n; /* participants; constant */
+
+  /* Under the guard. */
   fluv__list_t waiters;
-  size_t n;
-  size_t come;
+  size_t come; /* the length of the queue */
 };
 
 typedef struct barrier_op {
@@ -16,8 +20,10 @@ typedef struct barrier_op {
   fluv_barrier_t* barrier;
 } barrier_op_t;
 
-/* Under the guard: one more has come. Is it the last? */
-static bool come(fluv_barrier_t* barrier, fluv__wake_list_t* wakes) {
+/* One more participant has come. True: it was the last. */
+static bool come_locked(fluv_barrier_t* barrier, fluv__wake_list_t* wakes) {
+  fluv__guard_assert_held(&barrier->guard);
+  fluv__assert(barrier->come < barrier->n);
   if (++barrier->come < barrier->n)
     return false;
   barrier->come = 0;
@@ -25,7 +31,7 @@ static bool come(fluv_barrier_t* barrier, fluv__wake_list_t* wakes) {
   return true;
 }
 
-/* All have met, also this one, though it may have been cancelled since. */
+/* All have met. This one, too, even if it was cancelled after it was granted. */
 static void barrier_arrive(fluv__inbox_node_t* node) {
   fluv__sync_op_t* op = fluv__sync_op_arrive(node);
 
@@ -40,7 +46,7 @@ static void barrier_start(fluv_future_t* f) {
 
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&barrier->guard);
-  last = come(barrier, &wakes);
+  last = come_locked(barrier, &wakes);
   if (!last)
     fluv__sync_op_join(&op->sync, &barrier->waiters, barrier_arrive);
   fluv__guard_unlock(&barrier->guard);
@@ -49,7 +55,7 @@ static void barrier_start(fluv_future_t* f) {
     fluv__complete(f, 1);
 }
 
-/* Leave, as if it had never come. */
+/* Leave the queue, as if this participant had not come. */
 static bool withdraw(fluv_future_t* f) {
   barrier_op_t* op = (barrier_op_t*) f;
   bool left;
@@ -132,7 +138,7 @@ int fluv_barrier_wait_blocking(fluv_barrier_t* barrier, uint64_t timeout_ms) {
     return err;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&barrier->guard);
-  last = come(barrier, &wakes);
+  last = come_locked(barrier, &wakes);
   if (!last) {
     fluv__park_join(&parked, &barrier->waiters);
     parked.left = &barrier->come;

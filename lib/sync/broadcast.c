@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Broadcast: a ring of the last messages, and a line of receivers.
+/* Broadcast: a ring of the last messages, and a queue of waiting receives.
  *
- * Messages are numbered; `tail` is the number of the next, and number n is in
- * slot n & mask until n + mask + 1 is sent. A receiver has a struct of its own
- * with the number of its next one. Sending wakes all who wait; each looks for
- * itself. `refs` counts the ends and the futures in line.
+ * Messages are numbered. `tail` is the number of the next message to be sent;
+ * message n is in slot n & mask until message n + mask + 1 is sent. A receiver
+ * has a struct of its own with the number of its next message. Sending wakes
+ * all waiting receives; each checks the ring. `refs` counts the ends and the
+ * queued futures.
  */
 #include "sync/item.h"
 #include "sync/wait.h"
@@ -12,12 +13,17 @@
 typedef struct broadcast {
   fluv__object_t object;
   fluv__guard_t guard;
-  fluv__list_t waiters;
-  fluv__list_t closed_queue;
+
+  /* The ring. The messages and `tail` are under the guard, the rest is
+   * constant. */
   char* slots;
   size_t item_size;
-  size_t mask;
+  size_t mask; /* number of slots - 1 */
   uint64_t tail;
+
+  /* Under the guard. */
+  fluv__list_t waiters;
+  fluv__list_t closed_queue;
   size_t senders;
   size_t receivers;
   size_t refs;
@@ -26,8 +32,11 @@ typedef struct broadcast {
 struct fluv_broadcast_rx {
   fluv__object_t object;
   broadcast_t* b;
-  uint64_t next;
-  uint64_t lag; /* missed, as last reported */
+
+  /* Used by one thread at a time, that of the receiver. `next` under the
+   * guard. */
+  uint64_t next; /* number of the next message */
+  uint64_t lag;  /* missed messages, as last reported */
 };
 
 typedef struct broadcast_op {
@@ -39,10 +48,13 @@ typedef struct broadcast_op {
 
 #define broadcast_of(handle) ((broadcast_t*) (void*) (handle))
 
-/* Drop a reference and let the guard go. */
+/* Drop a reference and unlock the guard; the last one frees the broadcast. */
 static void unref_unlock(broadcast_t* b) {
-  bool last = --b->refs == 0;
+  bool last;
 
+  fluv__guard_assert_held(&b->guard);
+  fluv__assert(b->refs > 0);
+  last = --b->refs == 0;
   fluv__guard_unlock(&b->guard);
   if (fluv__likely(!last))
     return;
@@ -55,10 +67,12 @@ static void* slot(const broadcast_t* b, uint64_t n) {
   return b->slots + (n & b->mask) * b->item_size;
 }
 
-/* Under the guard: 0 and a message, FLUV_EAGAIN, or what else there is. */
-static int take(fluv_broadcast_rx_t* rx, void* out) {
+/* 0 and a message, FLUV_EAGAIN, FLUV_ELAGGED or FLUV_ECLOSED. */
+static int take_locked(fluv_broadcast_rx_t* rx, void* out) {
   broadcast_t* b = rx->b;
 
+  fluv__guard_assert_held(&b->guard);
+  fluv__assert(rx->next <= b->tail);
   if (rx->next == b->tail)
     return b->senders > 0 ? FLUV_EAGAIN : FLUV_ECLOSED;
   if (fluv__unlikely(b->tail - rx->next > b->mask + 1)) {
@@ -73,9 +87,8 @@ static int take(fluv_broadcast_rx_t* rx, void* out) {
 
 static void recv_arrive(fluv__inbox_node_t* node);
 
-/* Under the guard. */
-static int take_or_wait(broadcast_op_t* op) {
-  int err = take(op->rx, op->out);
+static int take_or_wait_locked(broadcast_op_t* op) {
+  int err = take_locked(op->rx, op->out);
 
   if (err == FLUV_EAGAIN) {
     op->b->refs++;
@@ -90,7 +103,7 @@ static void recv_arrive(fluv__inbox_node_t* node) {
 
   fluv__guard_lock(&op->b->guard);
   if (!fluv__sync_op_was_cancelled(&op->sync))
-    err = take_or_wait(op);
+    err = take_or_wait_locked(op);
   unref_unlock(op->b);
   if (err != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, err);
@@ -101,7 +114,7 @@ static void recv_start(fluv_future_t* f) {
   int err;
 
   fluv__guard_lock(&op->b->guard);
-  err = take_or_wait(op);
+  err = take_or_wait_locked(op);
   fluv__guard_unlock(&op->b->guard);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
@@ -171,7 +184,7 @@ static const fluv__ops_t closed_ops = {
   .release = broadcast_release,
 };
 
-/* A receiver of what comes from now on. */
+/* Make a receiver of the messages that are sent from now on. */
 static int rx_new(broadcast_t* b, fluv_broadcast_rx_t** out_rx) {
   fluv_broadcast_rx_t* rx;
 
@@ -396,7 +409,7 @@ int fluv_broadcast_try_recv(fluv_broadcast_rx_t* rx, void* out_item) {
   if (!fluv__item_is_valid(out_item, rx->b->item_size))
     return FLUV_EINVAL;
   fluv__guard_lock(&rx->b->guard);
-  err = take(rx, out_item);
+  err = take_locked(rx, out_item);
   fluv__guard_unlock(&rx->b->guard);
   return err;
 }
@@ -417,14 +430,14 @@ int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
   if (!fluv__item_is_valid(out_item, b->item_size))
     return FLUV_EINVAL;
   fluv__guard_lock(&b->guard);
-  err = take(rx, out_item);
+  err = take_locked(rx, out_item);
   if (err == FLUV_EAGAIN)
     fluv__park_join(&parked, &b->waiters);
   fluv__guard_unlock(&b->guard);
   if (err != FLUV_EAGAIN)
     return err;
   err = (int) fluv__park(&parked, &b->guard, timeout_ms);
-  /* Nobody else receives what has come for this receiver. */
+  /* Only this receiver takes its messages: one is still here. */
   return err != 0 ? err : fluv_broadcast_try_recv(rx, out_item);
 }
 

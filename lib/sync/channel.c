@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Channel: making and ending it, and what both ends share. */
+/* Channel: making and closing it, its ring, and what sends and receives use. */
 #include "sync/channel.h"
 
-/* Rings larger than this give their memory back when they are empty. */
+/* Rings of more slots are freed when they are empty. Fewer would allocate more
+ * often, more would keep more memory after a burst. */
 enum {
   LARGE_RING = 1024
 };
 
+/* Destroy the messages of a ring that has no receiver any more. */
 static void destroy_all(fluv__channel_t* ch, size_t length) {
   size_t i;
 
@@ -16,8 +18,11 @@ static void destroy_all(fluv__channel_t* ch, size_t length) {
 }
 
 void fluv__channel_unref_unlock(fluv__channel_t* ch) {
-  bool last = --ch->refs == 0;
+  bool last;
 
+  fluv__guard_assert_held(&ch->guard);
+  fluv__assert(ch->refs > 0);
+  last = --ch->refs == 0;
   fluv__guard_unlock(&ch->guard);
   if (fluv__likely(!last))
     return;
@@ -51,6 +56,7 @@ bool fluv__channel_grow(fluv__channel_t* ch, size_t n) {
   ch->slots = to;
   ch->mask = slots - 1;
   ch->limit = slots < ch->capacity ? slots : ch->capacity;
+  fluv__assert(ch->used <= slots);
   ch->head = 0;
   if (ch->capacity == FLUV_UNBOUNDED && ch->mask >= LARGE_RING)
     ch->notify_on_empty = true;
@@ -79,11 +85,12 @@ void fluv__channel_serve(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
       ch->used += wait->n;
   }
   if (wait == NULL)
-    /* Relaxed: a receiver that misses it asks in vain. */
+    /* Relaxed: a receiver that reads true finds no queued send, harmless. */
     atomic_store_explicit(&ch->tx_waits, false, memory_order_relaxed);
 }
 
-static void end_receivers(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
+static void end_receivers_locked(fluv__channel_t* ch,
+                                 fluv__wake_list_t* wakes) {
   fluv__wait_queue_grant_all(&ch->rx_queue, FLUV_ECLOSED, wakes);
   ch->rx_waiting = 0;
 }
@@ -91,7 +98,7 @@ static void end_receivers(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
 void fluv__channel_peek_ended(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (fluv__list_is_empty(&ch->rx_queue) || !fluv__channel_is_ended(ch))
     return;
-  end_receivers(ch, wakes);
+  end_receivers_locked(ch, wakes);
 }
 
 void fluv__channel_wake_receiver(fluv__channel_t* ch,
@@ -111,7 +118,7 @@ bool fluv__channel_handoff(fluv__channel_t* ch,
   fluv__wait_t* wait = fluv__wait_queue_first(&ch->rx_queue);
   fluv__channel_op_t* op;
 
-  /* It may be an arm of the very select that the send is one of. */
+  /* While arms are started, both may be arms of one select. */
   if (ch->length > 0 || wait->loop != loop || loop->starting_arms > 0)
     return false;
   op = fluv__container_of(wait, fluv__channel_op_t, sync.wait);
@@ -225,8 +232,9 @@ fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
   fluv__require(rx, CHANNEL);
   fluv__guard_lock(&ch->guard);
   if (ch->receivers == 1) {
-    /* Its own thread, or it is not in use: nobody looks at `owns` now. From
-     * here on each takes the guard; among several, all may be looking. */
+    /* This is the thread of the only receiver, or the receiver is not in use:
+     * no thread reads `owns` now. From here on every receiver takes the guard,
+     * and several threads may read `owns`, which stays false. */
     fluv__channel_settle(ch);
     ch->owns = false;
   }
@@ -237,8 +245,9 @@ fluv_receiver_t* fluv_receiver_clone(fluv_receiver_t* rx) {
   return rx;
 }
 
-/* Under the guard: no new messages from here on. */
-static void close_for_senders(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
+/* No send without a reserved slot succeeds from here on. */
+static void close_for_senders_locked(fluv__channel_t* ch,
+                                     fluv__wake_list_t* wakes) {
   fluv__channel_settle(ch);
   ch->closed = true;
   ch->notify_on_empty = true;
@@ -254,7 +263,7 @@ void fluv_receiver_close(fluv_receiver_t* rx) {
   fluv__require(rx, CHANNEL);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  close_for_senders(ch, &wakes);
+  close_for_senders_locked(ch, &wakes);
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
 }
@@ -274,9 +283,9 @@ void fluv_receiver_free(fluv_receiver_t* rx) {
   if (--ch->receivers == 0) {
     ch->no_receivers = true;
     ch->owns = false;
-    close_for_senders(ch, &wakes);
-    end_receivers(ch, &wakes);
-    /* Nobody puts a message in or takes one out any more. */
+    close_for_senders_locked(ch, &wakes);
+    end_receivers_locked(ch, &wakes);
+    /* No message is put into the ring or taken out of it any more. */
     length = ch->length;
     ch->length = 0;
     ch->used -= length;

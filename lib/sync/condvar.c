@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Condition variable: a line, and for each wait a lock future of the mutex.
+/* Condition variable: a wait queue, and for each wait a lock future of the
+ * mutex.
  *
- *   in line --(notified, or cancelled)--> locking --(locked)--> done
+ *   queued --(notified, or cancelled)--> locking --(locked)--> done
  *
  * The lock future is made with the wait, so that locking again needs no memory.
- * It is started in the name of the task that waits, and is not cancelled with
- * the wait; only if the wait is dropped is nobody there to hold the mutex.
+ * It locks in the name of the task that waits. Cancelling the wait does not
+ * cancel the lock future: the task expects to hold the mutex afterwards.
+ * Dropping the wait does: no task is left to hold the mutex.
  */
 #include "sync/hold.h"
 #include "sync/mutex.h"
@@ -14,19 +16,22 @@
 struct fluv_condvar {
   fluv__object_t object;
   fluv__guard_t guard;
-  fluv__list_t waiters;
+  fluv__list_t waiters; /* under the guard */
 };
 
 typedef struct condvar_op {
   fluv__sync_op_t sync;
   fluv_condvar_t* cv;
   fluv_mutex_t* mutex;
-  fluv__hold_t asks;   /* the task, as long as it is there */
-  fluv_future_t* lock; /* NULL once it has ended */
+  fluv__hold_t
+      asks; /* the task that waits; asks.task is NULL if it has ended */
+
+  /* Locking again. Only this thread uses these. */
+  fluv_future_t* lock; /* NULL once it has completed */
   fluv__waiter_t waiter;
-  int64_t result;
-  int refused; /* why the mutex could not be unlocked; 0: it was */
-  bool locked; /* the mutex, in the name of the task */
+  int64_t result; /* of the wait, once the mutex is locked */
+  int refused;    /* why the mutex could not be unlocked; 0: it was unlocked */
+  bool locked;    /* the mutex is locked in the name of the task */
 } condvar_op_t;
 
 static const fluv__hold_ops_t hold_ops = FLUV__HOLD_OPS("notification");
@@ -40,7 +45,7 @@ static void end(condvar_op_t* op) {
   fluv__complete(&op->sync.base, op->result);
 }
 
-/* The lock future has ended: with the mutex, unless it was cancelled. */
+/* The lock future has completed: with the mutex, unless it was cancelled. */
 static void locked(condvar_op_t* op) {
   int64_t result = op->lock->result;
 
@@ -61,7 +66,7 @@ static void on_locked(fluv__waiter_t* waiter, fluv_future_t* f) {
   locked(fluv__container_of(waiter, condvar_op_t, waiter));
 }
 
-/* The waiting is over with `result`: lock the mutex again. */
+/* The wait ends with `result`: lock the mutex again. */
 static void lock_again(condvar_op_t* op, int64_t result) {
   op->result = result;
   op->sync.base.flags |= FLUV__NEEDS_RELEASE;
@@ -77,7 +82,7 @@ static void lock_again(condvar_op_t* op, int64_t result) {
     locked(op);
 }
 
-/* It never had the mutex. */
+/* The mutex could not be unlocked: the wait fails, and locks nothing. */
 static void refuse(condvar_op_t* op) {
   op->sync.base.flags |= FLUV__NEEDS_RELEASE;
   op->result = op->refused;
@@ -88,15 +93,15 @@ static void refuse(condvar_op_t* op) {
 
 static void condvar_arrive(fluv__inbox_node_t* node) {
   condvar_op_t* op = (condvar_op_t*) fluv__sync_op_arrive(node);
-  bool refuses = fluv__sync_op_was_cancelled(&op->sync);
+  bool cancelled = fluv__sync_op_was_cancelled(&op->sync);
 
-  if (refuses || op->refused != 0)
+  if (cancelled || op->refused != 0)
     fluv_condvar_notify_one(op->cv);
   if (op->refused != 0) {
     refuse(op);
     return;
   }
-  lock_again(op, refuses ? FLUV_ECANCELED : 0);
+  lock_again(op, cancelled ? FLUV_ECANCELED : 0);
 }
 
 static bool withdraw(condvar_op_t* op) {
@@ -115,12 +120,12 @@ static void condvar_start(fluv_future_t* f) {
   op->asks.ops = &hold_ops;
   op->asks.of = &notification;
   fluv__hold_begin(&op->asks, f->loop->current, f->loc);
-  /* In line first: who gets the mutex may notify at once. */
+  /* Join the queue first: the next holder of the mutex may notify at once. */
   fluv__guard_lock(&op->cv->guard);
   fluv__sync_op_join(&op->sync, &op->cv->waiters, condvar_arrive);
   fluv__guard_unlock(&op->cv->guard);
   err = fluv_mutex_unlock_loc(op->mutex, f->loc);
-  /* If it was notified meanwhile, it hands that on when it arrives. */
+  /* If it was notified meanwhile, it passes that to the next on arrival. */
   op->refused = err;
   if (err != 0 && withdraw(op))
     refuse(op);

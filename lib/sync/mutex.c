@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutex: locked or not, who holds it, and a line.
+/* Mutex: whether it is locked, who holds it, and a wait queue.
  *
- * Whoever unlocks gives it to the first in line: it stays locked on the way,
- * held by nobody (hold.loc is NULL) until it arrives.
+ * Unlocking grants the mutex to the first waiter: it stays locked, but is held
+ * by no task (hold.loc is NULL) until that waiter arrives. So whenever the
+ * guard is free, the queue of an unlocked mutex is empty, and a mutex that is
+ * held is locked.
  */
 #include <stdio.h>
 
@@ -10,15 +12,18 @@
 #include "sync/mutex.h"
 #include "sync/wait.h"
 
-#define LOCKED_TWICE "a mutex is locked by whoever holds it already"
+#define LOCKED_TWICE                                                           \
+ "a mutex is locked again by the task or thread that holds it"
 
 static const fluv__hold_ops_t hold_ops = FLUV__HOLD_OPS("mutex");
 
 struct fluv_mutex {
   fluv__object_t object;
   fluv__guard_t guard;
+
+  /* Under the guard. */
   fluv__list_t waiters;
-  bool locked;
+  bool locked; /* held, or granted to a waiter that has not arrived */
   fluv__hold_t hold;
 };
 
@@ -28,21 +33,25 @@ typedef struct lock_op {
   fluv__hold_t asks; /* while it waits: the task that will hold the mutex */
 } lock_op_t;
 
-/* Under the guard: give it to the first in line, or leave it unlocked. */
-static void pass_on(fluv_mutex_t* mutex, fluv__wake_list_t* wakes) {
+/* Grant the mutex to the first waiter, or unlock it. */
+static void pass_on_locked(fluv_mutex_t* mutex, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
+  fluv__guard_assert_held(&mutex->guard);
+  fluv__assert(mutex->locked && mutex->hold.loc == NULL);
   while ((wait = fluv__wait_queue_first(&mutex->waiters)) != NULL)
     if (fluv__wait_grant(wait, 0, wakes))
       return;
   mutex->locked = false;
 }
 
-/* Under the guard: 0, FLUV_EDEADLK or FLUV_EAGAIN. */
-static int take(fluv_mutex_t* mutex,
-                fluv__task_t* task,
-                const fluv_loc_t* loc) {
+/* Lock for a task (NULL: for this thread): 0, FLUV_EDEADLK or FLUV_EAGAIN. */
+static int take_locked(fluv_mutex_t* mutex,
+                       fluv__task_t* task,
+                       const fluv_loc_t* loc) {
+  fluv__guard_assert_held(&mutex->guard);
   if (fluv__likely(!mutex->locked)) {
+    fluv__assert(fluv__list_is_empty(&mutex->waiters));
     mutex->locked = true;
     fluv__hold_begin(&mutex->hold, task, loc);
     return 0;
@@ -63,7 +72,7 @@ static void lock_arrive(fluv__inbox_node_t* node) {
   fluv__hold_end(&op->asks);
   if (fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
-    pass_on(mutex, &wakes);
+    pass_on_locked(mutex, &wakes);
   } else {
     fluv__hold_begin(&mutex->hold, task, op->sync.base.loc);
   }
@@ -72,7 +81,8 @@ static void lock_arrive(fluv__inbox_node_t* node) {
   fluv__complete(&op->sync.base, result);
 }
 
-static void ask(lock_op_t* op, fluv__task_t* task) {
+/* Wait for the mutex in the name of `task`. */
+static void ask_locked(lock_op_t* op, fluv__task_t* task) {
   op->asks.ops = &hold_ops;
   op->asks.of = &op->mutex->hold;
   fluv__hold_begin(&op->asks, task, op->sync.base.loc);
@@ -87,13 +97,13 @@ static FLUV__NOINLINE void lock_slow(fluv_future_t* f, fluv__task_t* task) {
   int err;
 
   fluv__guard_lock(&mutex->guard);
-  err = take(mutex, task, f->loc);
+  err = take_locked(mutex, task, f->loc);
   if (fluv__unlikely(err != 0)) {
     held = mutex->hold.loc;
     if (err == FLUV_EAGAIN && fluv__hold_is_cycle(&mutex->hold, task, f->loc))
       err = FLUV_EDEADLK;
     if (err == FLUV_EAGAIN)
-      ask(op, task);
+      ask_locked(op, task);
   }
   fluv__guard_unlock(&mutex->guard);
   if (err == FLUV_EDEADLK)
@@ -150,7 +160,7 @@ void fluv__mutex_give_back(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
   fluv__guard_lock(&mutex->guard);
   if (mutex->hold.loc == loc) {
     fluv__hold_end(&mutex->hold);
-    pass_on(mutex, &wakes);
+    pass_on_locked(mutex, &wakes);
   }
   fluv__guard_unlock(&mutex->guard);
   fluv__wake_list_send(&wakes);
@@ -262,7 +272,7 @@ int fluv_mutex_try_lock_loc(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
     return FLUV_EINVAL;
   fluv__check(mutex, MUTEX);
   fluv__guard_lock(&mutex->guard);
-  err = take(mutex, fluv__hold_self(), loc);
+  err = take_locked(mutex, fluv__hold_self(), loc);
   fluv__guard_unlock(&mutex->guard);
   return err == FLUV_EDEADLK ? FLUV_EAGAIN : err;
 }
@@ -280,7 +290,7 @@ int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
   if (err != 0)
     return err;
   fluv__guard_lock(&mutex->guard);
-  err = take(mutex, NULL, loc);
+  err = take_locked(mutex, NULL, loc);
   held = mutex->hold.loc;
   if (err == FLUV_EAGAIN)
     fluv__park_join(&parked, &mutex->waiters);
@@ -309,7 +319,7 @@ static FLUV__NOINLINE int unlock_slow(fluv_mutex_t* mutex,
   allowed = fluv__hold_is_by(&mutex->hold, fluv__hold_self());
   if (fluv__likely(allowed)) {
     fluv__hold_end(&mutex->hold);
-    pass_on(mutex, &wakes);
+    pass_on_locked(mutex, &wakes);
   } else {
     held = mutex->hold.loc;
   }
@@ -320,7 +330,8 @@ static FLUV__NOINLINE int unlock_slow(fluv_mutex_t* mutex,
   fluv__hold_complain(held,
                       loc,
                       held == NULL ? "a mutex that is not locked is unlocked"
-                                   : "a mutex is unlocked by somebody else");
+                                   : "a mutex is unlocked by a task or thread "
+                                     "that does not hold it");
   return FLUV_EPERM;
 }
 

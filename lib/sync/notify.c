@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Notify: a line, at most one wake in store, and a count of the calls that woke
- * everybody.
+/* Notify: a wait queue, at most one stored wakeup, and a count of the calls of
+ * fluv_notify_waiters().
  *
- * A future remembers that count (wait.n) from when it was made: if it has
- * changed when the future starts, it was among those woken. What is given to a
- * wait says how, so that one cancelled on its way can hand it on: ONE to the
- * next, LAST to the newest, ALL to nobody.
+ * A future copies that count (wait.n) when it is made. If the count has changed
+ * when the future starts, the future is one of those that were woken. A wait is
+ * granted the way in which it was woken, so that one cancelled after that can
+ * pass the wakeup to another: ONE to the next, LAST to the newest, ALL to none.
+ * A wakeup is stored only if no future waits, so whenever the guard is free,
+ * the queue is empty or no wakeup is stored.
  */
 #include "sync/wait.h"
 
 enum {
-  GIVEN_ONE,
-  GIVEN_LAST,
-  GIVEN_ALL
+  WOKEN_ONE,
+  WOKEN_LAST,
+  WOKEN_ALL
 };
 
 struct fluv_notify {
   fluv__object_t object;
   fluv__guard_t guard;
+
+  /* Under the guard. */
   fluv__list_t waiters;
   size_t calls; /* of fluv_notify_waiters() */
-  bool stored;
+  bool stored;  /* a wakeup that the next future takes */
 };
 
 typedef struct notified_op {
@@ -28,14 +32,18 @@ typedef struct notified_op {
   fluv_notify_t* notify;
 } notified_op_t;
 
-/* Under the guard: wake one, or keep it for whoever comes. */
-static void wake_one(fluv_notify_t* notify, int how, fluv__wake_list_t* wakes) {
-  fluv__list_t* line = &notify->waiters;
+/* Wake one waiter, or store the wakeup for the next future. */
+static void wake_one_locked(fluv_notify_t* notify,
+                            int how,
+                            fluv__wake_list_t* wakes) {
+  fluv__list_t* queue = &notify->waiters;
   fluv__wait_t* wait;
 
-  while ((wait = fluv__wait_queue_first(line)) != NULL) {
-    if (how == GIVEN_LAST)
-      wait = fluv__container_of(line->prev, fluv__wait_t, link);
+  fluv__guard_assert_held(&notify->guard);
+  fluv__assert(!notify->stored || fluv__list_is_empty(queue));
+  while ((wait = fluv__wait_queue_first(queue)) != NULL) {
+    if (how == WOKEN_LAST)
+      wait = fluv__container_of(queue->prev, fluv__wait_t, link);
     if (fluv__wait_grant(wait, how, wakes))
       return;
   }
@@ -47,7 +55,7 @@ static void notify_one(fluv_notify_t* notify, int how) {
 
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&notify->guard);
-  wake_one(notify, how, &wakes);
+  wake_one_locked(notify, how, &wakes);
   fluv__guard_unlock(&notify->guard);
   fluv__wake_list_send(&wakes);
 }
@@ -60,13 +68,15 @@ static void notified_arrive(fluv__inbox_node_t* node) {
     fluv__complete(&op->sync.base, 0);
     return;
   }
-  if (how != GIVEN_ALL)
+  if (how != WOKEN_ALL)
     notify_one(op->notify, (int) how);
   fluv__complete(&op->sync.base, FLUV_ECANCELED);
 }
 
-/* Under the guard: is there a wake for one that knows of `calls`? */
-FLUV__INLINE bool take(fluv_notify_t* notify, size_t calls) {
+/* Take a wakeup, for a future that was made after `calls` calls. False: there
+ * is none. */
+FLUV__INLINE bool take_locked(fluv_notify_t* notify, size_t calls) {
+  fluv__guard_assert_held(&notify->guard);
   if (calls != notify->calls)
     return true;
   if (!notify->stored)
@@ -82,8 +92,8 @@ static void notified_start(fluv_future_t* f) {
 
   fluv__guard_lock(&notify->guard);
   op->sync.wait.given =
-      op->sync.wait.n != notify->calls ? GIVEN_ALL : GIVEN_ONE;
-  taken = take(notify, op->sync.wait.n);
+      op->sync.wait.n != notify->calls ? WOKEN_ALL : WOKEN_ONE;
+  taken = take_locked(notify, op->sync.wait.n);
   if (!taken)
     fluv__sync_op_join(&op->sync, &notify->waiters, notified_arrive);
   fluv__guard_unlock(&notify->guard);
@@ -91,11 +101,11 @@ static void notified_start(fluv_future_t* f) {
     fluv__complete(f, 0);
 }
 
-/* To the next, as if it had been cancelled on its way. */
+/* Pass the wakeup to another, as if the future had been cancelled. */
 static void notified_give_back(fluv_future_t* f) {
   notified_op_t* op = (notified_op_t*) f;
 
-  if (f->result == 0 && op->sync.wait.given != GIVEN_ALL)
+  if (f->result == 0 && op->sync.wait.given != WOKEN_ALL)
     notify_one(op->notify, (int) op->sync.wait.given);
 }
 
@@ -168,7 +178,7 @@ int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
   if (err != 0)
     return err;
   fluv__guard_lock(&notify->guard);
-  taken = take(notify, notify->calls);
+  taken = take_locked(notify, notify->calls);
   if (!taken)
     fluv__park_join(&parked, &notify->waiters);
   fluv__guard_unlock(&notify->guard);
@@ -180,12 +190,12 @@ int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
 
 void fluv_notify_one(fluv_notify_t* notify) {
   fluv__require(notify, NOTIFY);
-  notify_one(notify, GIVEN_ONE);
+  notify_one(notify, WOKEN_ONE);
 }
 
 void fluv_notify_last(fluv_notify_t* notify) {
   fluv__require(notify, NOTIFY);
-  notify_one(notify, GIVEN_LAST);
+  notify_one(notify, WOKEN_LAST);
 }
 
 void fluv_notify_waiters(fluv_notify_t* notify) {
@@ -195,7 +205,7 @@ void fluv_notify_waiters(fluv_notify_t* notify) {
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&notify->guard);
   notify->calls++;
-  fluv__wait_queue_grant_all(&notify->waiters, GIVEN_ALL, &wakes);
+  fluv__wait_queue_grant_all(&notify->waiters, WOKEN_ALL, &wakes);
   fluv__guard_unlock(&notify->guard);
   fluv__wake_list_send(&wakes);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Once: EMPTY --(the first comes)--> RUNNING --(its task has a value)--> SET
- *          ^--------(it failed: the next in line is woken)----/
+/* Once: EMPTY --(the first getter)--> RUNNING --(its task has a value)--> SET
+ *          ^-----(the task failed: the next getter is woken)----/
  *
- * Whoever is woken looks at the state for itself: it may find the value, or its
- * own turn to make it.
+ * A getter that is woken checks the state: it finds the value, or it is its
+ * turn to make the value, or another getter is making it and it waits on. After
+ * SET both queues are empty.
  */
 #include "sync/wait.h"
 
@@ -16,9 +17,11 @@ enum {
 struct fluv_once {
   fluv__object_t object;
   fluv__guard_t guard;
-  fluv__list_t waiters;    /* would make the value, if need be */
-  fluv__list_t wait_queue; /* would not */
-  int64_t value;
+
+  /* Under the guard. */
+  fluv__list_t getters; /* can make the value if the task of another fails */
+  fluv__list_t waiters; /* only wait for it */
+  int64_t value;        /* once it is SET */
   int state;
 };
 
@@ -27,38 +30,46 @@ typedef struct once_op {
   fluv_once_t* once;
   fluv_task_fn fn; /* NULL: only waits */
   void* arg;
-  fluv_future_t* task; /* makes the value */
+
+  /* Its turn to make the value: the task that does, and the wait for it. Only
+   * this thread uses these. */
+  fluv_future_t* task; /* NULL: not its turn, or the task has ended */
   fluv__waiter_t waiter;
 } once_op_t;
 
-/* Under the guard: it is somebody else's turn to make the value. */
-static void wake_next(fluv_once_t* once, fluv__wake_list_t* wakes) {
+/* It is the turn of the next getter to make the value. */
+static void wake_next_locked(fluv_once_t* once, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
-  while ((wait = fluv__wait_queue_first(&once->waiters)) != NULL)
+  fluv__guard_assert_held(&once->guard);
+  fluv__assert(once->state == EMPTY);
+  while ((wait = fluv__wait_queue_first(&once->getters)) != NULL)
     if (fluv__wait_grant(wait, 0, wakes))
       return;
 }
 
-/* Under the guard. */
-static void set(fluv_once_t* once, int64_t value, fluv__wake_list_t* wakes) {
+static void set_locked(fluv_once_t* once,
+                       int64_t value,
+                       fluv__wake_list_t* wakes) {
+  fluv__guard_assert_held(&once->guard);
+  fluv__assert(once->state != SET && value >= 0);
   once->state = SET;
   once->value = value;
+  fluv__wait_queue_grant_all(&once->getters, 0, wakes);
   fluv__wait_queue_grant_all(&once->waiters, 0, wakes);
-  fluv__wait_queue_grant_all(&once->wait_queue, 0, wakes);
 }
 
-/* Our task has a value, or has failed. */
+/* The task of this op has a value, or has failed. */
 static void finish(fluv_once_t* once, int64_t result) {
   fluv__wake_list_t wakes;
 
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&once->guard);
   if (result >= 0) {
-    set(once, result, &wakes);
+    set_locked(once, result, &wakes);
   } else {
     once->state = EMPTY;
-    wake_next(once, &wakes);
+    wake_next_locked(once, &wakes);
   }
   fluv__guard_unlock(&once->guard);
   fluv__wake_list_send(&wakes);
@@ -92,11 +103,12 @@ static void run_task(once_op_t* op) {
 
 static void once_arrive(fluv__inbox_node_t* node);
 
-/* Under the guard: the value, or FLUV_EAGAIN: it waits; or FLUV_EALREADY: it is
- * its turn to make the value. */
-static int64_t look(once_op_t* op) {
+/* The value; or FLUV_EAGAIN: the op waits; or FLUV_EALREADY: it is the turn of
+ * the op to make the value. */
+static int64_t check_or_wait_locked(once_op_t* op) {
   fluv_once_t* once = op->once;
 
+  fluv__guard_assert_held(&once->guard);
   if (once->state == SET)
     return once->value;
   if (once->state == EMPTY && op->fn != NULL) {
@@ -104,12 +116,12 @@ static int64_t look(once_op_t* op) {
     return FLUV_EALREADY;
   }
   fluv__sync_op_join(&op->sync,
-                     op->fn != NULL ? &once->waiters : &once->wait_queue,
+                     op->fn != NULL ? &once->getters : &once->waiters,
                      once_arrive);
   return FLUV_EAGAIN;
 }
 
-static void go_on(once_op_t* op, int64_t result) {
+static void proceed(once_op_t* op, int64_t result) {
   if (result == FLUV_EALREADY)
     run_task(op);
   else if (result != FLUV_EAGAIN)
@@ -125,12 +137,12 @@ static void once_arrive(fluv__inbox_node_t* node) {
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&once->guard);
   if (!fluv__sync_op_was_cancelled(&op->sync))
-    result = look(op);
+    result = check_or_wait_locked(op);
   else if (once->state == EMPTY)
-    wake_next(once, &wakes);
+    wake_next_locked(once, &wakes);
   fluv__guard_unlock(&once->guard);
   fluv__wake_list_send(&wakes);
-  go_on(op, result);
+  proceed(op, result);
 }
 
 static void once_start(fluv_future_t* f) {
@@ -138,9 +150,9 @@ static void once_start(fluv_future_t* f) {
   int64_t result;
 
   fluv__guard_lock(&op->once->guard);
-  result = look(op);
+  result = check_or_wait_locked(op);
   fluv__guard_unlock(&op->once->guard);
-  go_on(op, result);
+  proceed(op, result);
 }
 
 static void once_cancel(fluv_future_t* f) {
@@ -159,7 +171,7 @@ static void once_discard(fluv_future_t* f) {
     fluv__discard(op->task);
 }
 
-/* The loop goes: if our task was making the value, it will not. */
+/* The loop is closed: a task that was making the value never returns. */
 static void once_release(fluv_future_t* f) {
   once_op_t* op = (once_op_t*) f;
 
@@ -187,8 +199,8 @@ int fluv_once_new(fluv_once_t** out_once) {
     return FLUV_ENOMEM;
   fluv__object_init(once, ONCE, NULL);
   fluv__guard_init(&once->guard);
+  fluv__list_init(&once->getters);
   fluv__list_init(&once->waiters);
-  fluv__list_init(&once->wait_queue);
   *out_once = once;
   return 0;
 }
@@ -198,8 +210,8 @@ void fluv_once_free(fluv_once_t* once) {
     return;
   fluv__check(once, ONCE);
   fluv__guard_lock(&once->guard);
+  fluv__wait_queue_check_empty(&once->getters, "once");
   fluv__wait_queue_check_empty(&once->waiters, "once");
-  fluv__wait_queue_check_empty(&once->wait_queue, "once");
   if (once->state == RUNNING)
     fluv__die("a once is freed while its value is being made");
   fluv__guard_unlock(&once->guard);
@@ -252,7 +264,7 @@ int fluv_once_set(fluv_once_t* once, int64_t value) {
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&once->guard);
   if (once->state == EMPTY)
-    set(once, value, &wakes);
+    set_locked(once, value, &wakes);
   else
     err = once->state == SET ? FLUV_EALREADY : FLUV_EBUSY;
   fluv__guard_unlock(&once->guard);

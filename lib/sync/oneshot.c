@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Oneshot: one struct for both ends, with the message behind it.
  *
- * The message is there from SENT until it is taken or destroyed. `refs` counts
- * the ends and the futures in line.
+ * `full` is true from the send until the message is received or destroyed.
+ * `refs` counts the ends and the queued futures.
  */
 #include "sync/item.h"
 #include "sync/wait.h"
@@ -10,31 +10,39 @@
 typedef struct oneshot {
   fluv__object_t object;
   fluv__guard_t guard;
-  fluv__list_t rx_queue;
-  fluv__list_t closed_queue;
+
+  /* Constant. */
   void (*destroy)(void* item);
   size_t item_size;
+
+  /* Under the guard. */
+  fluv__list_t rx_queue;
+  fluv__list_t closed_queue;
   unsigned refs;
   bool full;   /* the message is here */
-  bool used;   /* it was sent once */
-  bool broken; /* the sender is gone without */
-  bool closed; /* the receiver wants none */
+  bool used;   /* the message was sent, and the sender is gone */
+  bool broken; /* the sender is gone without having sent */
+  bool closed; /* the receiver accepts no message */
   bool no_receiver;
-  max_align_t item[];
+
+  max_align_t item[]; /* the message; under the guard */
 } oneshot_t;
 
 typedef struct oneshot_op {
   fluv__sync_op_t sync;
   oneshot_t* shot;
-  void* out; /* recv's */
+  void* out; /* where a receive writes the message */
 } oneshot_op_t;
 
 #define oneshot_of(handle) ((oneshot_t*) (void*) (handle))
 
-/* Drop a reference and let the guard go. */
+/* Drop a reference and unlock the guard; the last one frees the oneshot. */
 static void unref_unlock(oneshot_t* shot) {
-  bool last = --shot->refs == 0;
+  bool last;
 
+  fluv__guard_assert_held(&shot->guard);
+  fluv__assert(shot->refs > 0);
+  last = --shot->refs == 0;
   fluv__guard_unlock(&shot->guard);
   if (!last)
     return;
@@ -42,8 +50,9 @@ static void unref_unlock(oneshot_t* shot) {
   fluv__object_free(shot, NULL);
 }
 
-/* Under the guard: 0 and the message, FLUV_EAGAIN, or why there is none. */
-static int take(oneshot_t* shot, void* out) {
+/* 0 and the message, FLUV_EAGAIN, or why there is none. */
+static int take_locked(oneshot_t* shot, void* out) {
+  fluv__guard_assert_held(&shot->guard);
   if (shot->full) {
     fluv__item_copy(out, shot->item, shot->item_size);
     shot->full = false;
@@ -56,9 +65,8 @@ static int take(oneshot_t* shot, void* out) {
 
 static void recv_arrive(fluv__inbox_node_t* node);
 
-/* Under the guard. */
-static int take_or_wait(oneshot_op_t* op) {
-  int err = take(op->shot, op->out);
+static int take_or_wait_locked(oneshot_op_t* op) {
+  int err = take_locked(op->shot, op->out);
 
   if (err == FLUV_EAGAIN) {
     op->shot->refs++;
@@ -67,14 +75,14 @@ static int take_or_wait(oneshot_op_t* op) {
   return err;
 }
 
-/* Something has happened: look. One that was cancelled leaves the message. */
+/* The oneshot has changed: check it. A cancelled receive leaves the message. */
 static void recv_arrive(fluv__inbox_node_t* node) {
   oneshot_op_t* op = (oneshot_op_t*) fluv__sync_op_arrive(node);
   int err = FLUV_ECANCELED;
 
   fluv__guard_lock(&op->shot->guard);
   if (!fluv__sync_op_was_cancelled(&op->sync))
-    err = take_or_wait(op);
+    err = take_or_wait_locked(op);
   unref_unlock(op->shot);
   if (err != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, err);
@@ -85,7 +93,7 @@ static FLUV__NOINLINE void recv_slow(fluv_future_t* f) {
   int err;
 
   fluv__guard_lock(&op->shot->guard);
-  err = take_or_wait(op);
+  err = take_or_wait_locked(op);
   fluv__guard_unlock(&op->shot->guard);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
@@ -133,8 +141,7 @@ static void oneshot_release(fluv_future_t* f) {
   }
 }
 
-/* The message is there again, for whoever receives it next, unless nobody can
- * any more. */
+/* The message was not read: put it back for the next receive. */
 static void recv_give_back(fluv_future_t* f) {
   oneshot_op_t* op = (oneshot_op_t*) f;
   oneshot_t* shot = op->shot;
@@ -309,7 +316,7 @@ int fluv_oneshot_try_recv(fluv_oneshot_rx_t* rx, void* out_item) {
   if (!fluv__item_is_valid(out_item, shot->item_size))
     return FLUV_EINVAL;
   fluv__guard_lock(&shot->guard);
-  err = take(shot, out_item);
+  err = take_locked(shot, out_item);
   fluv__guard_unlock(&shot->guard);
   return err;
 }
@@ -329,7 +336,7 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
   if (!fluv__item_is_valid(out_item, shot->item_size))
     return FLUV_EINVAL;
   fluv__guard_lock(&shot->guard);
-  err = take(shot, out_item);
+  err = take_locked(shot, out_item);
   if (err == FLUV_EAGAIN)
     fluv__park_join(&parked, &shot->rx_queue);
   fluv__guard_unlock(&shot->guard);
@@ -339,8 +346,7 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
   return err != 0 ? err : fluv_oneshot_try_recv(rx, out_item);
 }
 
-/* Under the guard. */
-static void close_rx(oneshot_t* shot, fluv__wake_list_t* wakes) {
+static void close_rx_locked(oneshot_t* shot, fluv__wake_list_t* wakes) {
   shot->closed = true;
   fluv__wait_queue_grant_all(&shot->closed_queue, 0, wakes);
   fluv__wait_queue_grant_all(&shot->rx_queue, 0, wakes);
@@ -353,7 +359,7 @@ void fluv_oneshot_close(fluv_oneshot_rx_t* rx) {
   fluv__require(rx, ONESHOT);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&shot->guard);
-  close_rx(shot, &wakes);
+  close_rx_locked(shot, &wakes);
   fluv__guard_unlock(&shot->guard);
   fluv__wake_list_send(&wakes);
 }
@@ -370,9 +376,9 @@ void fluv_oneshot_rx_free(fluv_oneshot_rx_t* rx) {
   if (fluv__unlikely(shot->no_receiver))
     fluv__object_overfreed(shot, "receivers", __func__);
   shot->no_receiver = true;
-  close_rx(shot, &wakes);
+  close_rx_locked(shot, &wakes);
   if (shot->full && shot->destroy != NULL) {
-    /* Nobody else touches it any more: no send, no receiver. */
+    /* No other thread uses the message: it is sent, and no receiver is left. */
     shot->full = false;
     fluv__guard_unlock(&shot->guard);
     shot->destroy(shot->item);

@@ -3,39 +3,44 @@
 #include "sync/channel.h"
 
 enum {
-  /* Looks in a row that found something: it streams. */
+  /* Reads of `tail` in a row that found messages, after which they stream.
+   * Fewer delay messages that come one by one, more make the start of a stream
+   * slower. */
   STREAM = 8,
-  /* Some 200 ns, as long as a sender needs for ten messages. */
+  /* Some 200 ns, in which a sender sends ten messages. Less lets fewer gather,
+   * more adds latency. */
   GATHER_RELAX = 24
 };
 
-/* Under the guard: take the messages that are there for our own, if we are the
- * only receiver, and the ring stays where it is. */
-FLUV__INLINE void claim_window(fluv__channel_t* ch) {
+/* Claim the messages of the ring for this thread, if this is the only receiver,
+ * the ring cannot move, and other threads use the channel. */
+FLUV__INLINE void claim_locked(fluv__channel_t* ch) {
   if (ch->receivers > 1 || ch->capacity == FLUV_UNBOUNDED ||
       ch->capacity == 0 || !fluv__guard_is_shared(&ch->guard))
     return;
   ch->owns = true;
   ch->claimed_head = ch->head;
   ch->claimed_end = ch->head;
-  /* Relaxed: it may have been behind, as nobody looked. */
+  /* Relaxed: this thread reads it. It may be out of date, since a send on the
+   * fast path does not write it. */
   atomic_store_explicit(&ch->tail, ch->head + ch->length, memory_order_relaxed);
   if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_queue)))
-    /* Relaxed: it is this thread that reads it. */
+    /* Relaxed: this thread reads it. */
     atomic_store_explicit(&ch->tx_waits, true, memory_order_relaxed);
 }
 
-/* Under the guard: what there is, at most `most` (> 0) messages. Their number,
- * FLUV_ECLOSED, or FLUV_EAGAIN. */
-FLUV__INLINE int64_t take(fluv__channel_t* ch,
-                          void* out,
-                          size_t most,
-                          fluv__wake_list_t* wakes) {
+/* Take what there is, at most `most` (> 0) messages. Their number, FLUV_ECLOSED,
+ * or FLUV_EAGAIN. */
+FLUV__INLINE int64_t take_locked(fluv__channel_t* ch,
+                                 void* out,
+                                 size_t most,
+                                 fluv__wake_list_t* wakes) {
   size_t size = ch->item_size;
   char* to = out;
   size_t n;
   size_t i;
 
+  fluv__assert(most > 0);
   fluv__channel_settle(ch);
   n = ch->length < most ? ch->length : most;
   if (fluv__unlikely(n == 0))
@@ -47,7 +52,7 @@ FLUV__INLINE int64_t take(fluv__channel_t* ch,
   ch->head += n;
   ch->length -= n;
   ch->used -= n;
-  claim_window(ch);
+  claim_locked(ch);
   if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_queue)))
     fluv__channel_serve(ch, wakes);
   if (fluv__unlikely(ch->used == 0 && ch->notify_on_empty))
@@ -57,10 +62,10 @@ FLUV__INLINE int64_t take(fluv__channel_t* ch,
 
 static void recv_arrive(fluv__inbox_node_t* node);
 
-/* Under the guard: wait for a message; one that woke in vain, in front. */
-static void wait_for_message(fluv__channel_op_t* op,
-                             bool in_front,
-                             fluv__wake_list_t* wakes) {
+/* Wait for a message; in front of the queue after a spurious wakeup. */
+static void wait_for_message_locked(fluv__channel_op_t* op,
+                                    bool in_front,
+                                    fluv__wake_list_t* wakes) {
   fluv__channel_t* ch = op->ch;
 
   ch->refs++;
@@ -70,16 +75,17 @@ static void wait_for_message(fluv__channel_op_t* op,
     fluv__list_prepend(&ch->rx_queue, &op->sync.wait.link);
   }
   fluv__channel_rx_joins(ch);
-  if (ch->capacity == 0) /* there is a place for as long as we wait */
+  if (ch->capacity == 0) /* a slot for as long as this receive waits */
     fluv__channel_serve(ch, wakes);
 }
 
-/* One is received as 0, many as their number. */
+/* The result of a receive that took n messages, or an error. wait.n is 0 for a
+ * receive of one message, which yields 0. */
 static int64_t result_of(const fluv__channel_op_t* op, int64_t n) {
   return n > 0 && op->sync.wait.n == 0 ? 0 : n;
 }
 
-static size_t most_of(const fluv__channel_op_t* op) {
+static size_t max_messages(const fluv__channel_op_t* op) {
   return op->sync.wait.n == 0 ? 1 : op->sync.wait.n;
 }
 
@@ -96,9 +102,9 @@ static void recv_arrive(fluv__inbox_node_t* node) {
     if (ch->length > 0)
       fluv__channel_wake_receiver(ch, &wakes);
   } else if (result == 0) {
-    result = take(ch, op->u.out, most_of(op), &wakes);
+    result = take_locked(ch, op->u.out, max_messages(op), &wakes);
     if (result == FLUV_EAGAIN)
-      wait_for_message(op, true, &wakes);
+      wait_for_message_locked(op, true, &wakes);
   }
   fluv__channel_unref_unlock(ch);
   fluv__wake_list_send(&wakes);
@@ -114,16 +120,16 @@ static FLUV__NOINLINE void recv_slow(fluv_future_t* f) {
 
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  result = take(ch, op->u.out, most_of(op), &wakes);
+  result = take_locked(ch, op->u.out, max_messages(op), &wakes);
   if (fluv__unlikely(result == FLUV_EAGAIN))
-    wait_for_message(op, false, &wakes);
+    wait_for_message_locked(op, false, &wakes);
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
   if (fluv__likely(result != FLUV_EAGAIN))
     fluv__complete(f, result_of(op, result));
 }
 
-/* A sender waits for the place that has just become free. */
+/* A sender waits for the slot that has just become free. */
 static FLUV__NOINLINE void serve_sender(fluv__channel_t* ch) {
   fluv__wake_list_t wakes;
 
@@ -135,9 +141,9 @@ static FLUV__NOINLINE void serve_sender(fluv__channel_t* ch) {
   fluv__wake_list_send(&wakes);
 }
 
-/* Messages stream in, and we are faster than who sends them: a look at `tail`
- * for each would take its cache line, and the guard's, from the sender each
- * time, which costs both more than to let a few messages gather. */
+/* Messages stream in, and this thread is faster than the senders. Reading `tail`
+ * for each message would take its cache line, and that of the guard, from the
+ * sender each time. That costs both more than to let a few messages gather. */
 static void gather(void) {
   unsigned i;
 
@@ -145,7 +151,7 @@ static void gather(void) {
     fluv__relax();
 }
 
-/* Without the guard: take one of our own messages. False: there is none. */
+/* Without the guard: take a message that this receiver owns. False: none. */
 FLUV__INLINE bool take_own(fluv__channel_t* ch, void* out) {
   size_t taken;
 
@@ -154,7 +160,7 @@ FLUV__INLINE bool take_own(fluv__channel_t* ch, void* out) {
   if (ch->claimed_head == ch->claimed_end) {
     if (ch->streak > STREAM)
       gather();
-    /* Acquire: pairs with the sender that put a message there. */
+    /* Acquire: pairs with the store in put_locked(). */
     ch->claimed_end = atomic_load_explicit(&ch->tail, memory_order_acquire);
     if (ch->claimed_head == ch->claimed_end) {
       ch->streak = 0;
@@ -166,7 +172,7 @@ FLUV__INLINE bool take_own(fluv__channel_t* ch, void* out) {
                      fluv__channel_slot(ch, ch->claimed_head),
                      ch->item_size);
   ch->claimed_head++;
-  /* Relaxed: nobody else writes it. */
+  /* Relaxed: only this thread writes it. */
   taken = atomic_load_explicit(&ch->taken, memory_order_relaxed);
   /* Both sequentially consistent: see "Across threads". An exchange, since it
    * costs less than a store followed by a fence on x86-64. */
@@ -208,7 +214,7 @@ static void recv_start(fluv_future_t* f) {
   recv_slow(f);
 }
 
-/* Leave the line; a rendezvous has one place less. */
+/* Leave the queue; a rendezvous has one slot less. */
 static bool withdraw(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
@@ -233,19 +239,18 @@ static void recv_release(fluv_future_t* f) {
     fluv__channel_unref(((fluv__channel_op_t*) f)->ch);
 }
 
-/* Under the guard: put a message back, in front. False: it is the end, or there
- * is no memory. */
-static bool put_back(fluv__channel_t* ch, const void* item) {
+/* Put a message back, in front. False: no receiver is left, or no memory. */
+static bool put_back_locked(fluv__channel_t* ch, const void* item) {
   fluv__channel_settle(ch);
   if (ch->no_receivers || !fluv__channel_has_memory(ch, 1))
     return false;
   ch->head--;
   ch->length++;
   ch->used++;
-  if (ch->owns) { /* ours alone, and this is our thread */
+  if (ch->owns) { /* by this thread */
     ch->claimed_head = ch->head;
     ch->claimed_end = ch->head;
-    /* Relaxed: we read it ourselves; what it counts came under the guard. */
+    /* Relaxed: this thread reads it, and it has the guard. */
     atomic_store_explicit(&ch->tail,
                           ch->head + ch->length,
                           memory_order_relaxed);
@@ -255,7 +260,7 @@ static bool put_back(fluv__channel_t* ch, const void* item) {
   return true;
 }
 
-/* Messages that nobody has read go back, beyond the capacity if need be. */
+/* Messages that were not read go back, even beyond the capacity. */
 static void recv_give_back(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
@@ -270,7 +275,7 @@ static void recv_give_back(fluv_future_t* f) {
     item = (char*) op->u.out + --n * ch->item_size;
     fluv__wake_list_init(&wakes);
     fluv__guard_lock(&ch->guard);
-    back = put_back(ch, item);
+    back = put_back_locked(ch, item);
     if (back)
       fluv__channel_wake_receiver(ch, &wakes);
     fluv__guard_unlock(&ch->guard);
@@ -336,17 +341,17 @@ int fluv_try_recv(fluv_receiver_t* rx, void* out_item) {
     return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  n = take(ch, out_item, 1, &wakes);
+  n = take_locked(ch, out_item, 1, &wakes);
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
   return n > 0 ? 0 : (int) n;
 }
 
-/* Under the guard: a thread waits for a message; in front as above. */
-static void park_for_message(fluv__channel_t* ch,
-                             fluv__parked_t* parked,
-                             bool in_front,
-                             fluv__wake_list_t* wakes) {
+/* A plain thread waits for a message; in front after a spurious wakeup. */
+static void park_for_message_locked(fluv__channel_t* ch,
+                                    fluv__parked_t* parked,
+                                    bool in_front,
+                                    fluv__wake_list_t* wakes) {
   fluv__park_join(parked, &ch->rx_queue);
   if (in_front) {
     fluv__list_remove(&parked->wait.link);
@@ -359,7 +364,7 @@ static void park_for_message(fluv__channel_t* ch,
   }
 }
 
-/* What is left of a time limit. */
+/* The milliseconds until `end`, rounded up. */
 static uint64_t time_left(uint64_t end) {
   uint64_t now = uv_hrtime();
 
@@ -391,9 +396,9 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
   do {
     fluv__wake_list_init(&wakes);
     fluv__guard_lock(&ch->guard);
-    result = take(ch, out_items, most, &wakes);
+    result = take_locked(ch, out_items, most, &wakes);
     if (result == FLUV_EAGAIN)
-      park_for_message(ch, &parked, woken, &wakes);
+      park_for_message_locked(ch, &parked, woken, &wakes);
     fluv__guard_unlock(&ch->guard);
     fluv__wake_list_send(&wakes);
     if (result != FLUV_EAGAIN)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Semaphore: permits and a line of those who wait for them.
+/* Semaphore: free permits, and a wait queue.
  *
- * Permits are taken for a waiter when it is given them, and it is given them
- * only when all that it asks for are free and nobody stands before it. Nobody
- * overtakes the line. So whenever the guard is free, either the line is empty
- * or its first asks for more than `free`.
+ * A waiter is granted its permits when all that it asks for are free and it is
+ * the first of the queue; they are taken from `free` then. No one overtakes the
+ * queue. So whenever the guard is free, either the queue is empty or its first
+ * waiter asks for more than `free`.
  */
 #include <stdio.h>
 
@@ -13,9 +13,11 @@
 struct fluv_semaphore {
   fluv__object_t object;
   fluv__guard_t guard;
+
+  /* Under the guard. */
   fluv__list_t waiters; /* wait.n: permits asked for */
   size_t free;
-  bool closed;
+  bool closed; /* no waiter, and none joins */
 };
 
 typedef struct acquire_op {
@@ -23,18 +25,28 @@ typedef struct acquire_op {
   fluv_semaphore_t* semaphore;
 } acquire_op_t;
 
-/* Under the guard: give what there is to those first in line. */
-static void serve(fluv_semaphore_t* sem, fluv__wake_list_t* wakes) {
+/* Grant free permits to the first waiters. */
+static void serve_locked(fluv_semaphore_t* sem, fluv__wake_list_t* wakes) {
   fluv__wait_t* wait;
 
+  fluv__guard_assert_held(&sem->guard);
   while ((wait = fluv__wait_queue_first(&sem->waiters)) != NULL &&
          wait->n <= sem->free)
     if (fluv__wait_grant(wait, 0, wakes))
       sem->free -= wait->n;
 }
 
-/* Under the guard: 0, FLUV_ECLOSED, or FLUV_EAGAIN. */
-static int take(fluv_semaphore_t* sem, size_t n) {
+/* The invariant of the queue: see the top of this file. */
+static void assert_invariant_locked(fluv_semaphore_t* sem) {
+  fluv__guard_assert_held(&sem->guard);
+  fluv__assert(
+      fluv__list_is_empty(&sem->waiters) ||
+      (!sem->closed && fluv__wait_queue_first(&sem->waiters)->n > sem->free));
+}
+
+/* Take n permits: 0, FLUV_ECLOSED, or FLUV_EAGAIN. */
+static int take_locked(fluv_semaphore_t* sem, size_t n) {
+  assert_invariant_locked(sem);
   if (fluv__unlikely(sem->closed))
     return FLUV_ECLOSED;
   if (n > sem->free || !fluv__list_is_empty(&sem->waiters))
@@ -60,7 +72,7 @@ static FLUV__NOINLINE void acquire_slow(fluv_future_t* f) {
   int err;
 
   fluv__guard_lock(&sem->guard);
-  err = take(sem, op->sync.wait.n);
+  err = take_locked(sem, op->sync.wait.n);
   if (err == FLUV_EAGAIN)
     fluv__sync_op_join(&op->sync, &sem->waiters, acquire_arrive);
   fluv__guard_unlock(&sem->guard);
@@ -85,7 +97,7 @@ static void acquire_start(fluv_future_t* f) {
   acquire_slow(f);
 }
 
-/* Leave the line; those behind may go on now. */
+/* Leave the queue. The waiters behind may be granted now. */
 static bool acquire_withdraw(fluv_future_t* f) {
   acquire_op_t* op = (acquire_op_t*) f;
   fluv_semaphore_t* sem = op->semaphore;
@@ -96,7 +108,7 @@ static bool acquire_withdraw(fluv_future_t* f) {
   fluv__guard_lock(&sem->guard);
   left = fluv__sync_op_withdraw(&op->sync);
   if (left)
-    serve(sem, &wakes);
+    serve_locked(sem, &wakes);
   fluv__guard_unlock(&sem->guard);
   fluv__wake_list_send(&wakes);
   return left;
@@ -182,7 +194,7 @@ int fluv_semaphore_try_acquire(fluv_semaphore_t* sem, size_t n) {
     return FLUV_EINVAL;
   fluv__check(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
-  err = take(sem, n);
+  err = take_locked(sem, n);
   fluv__guard_unlock(&sem->guard);
   return err;
 }
@@ -200,7 +212,7 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
   if (err != 0)
     return err;
   fluv__guard_lock(&sem->guard);
-  err = take(sem, n);
+  err = take_locked(sem, n);
   if (err == FLUV_EAGAIN) {
     parked.wait.n = n;
     fluv__park_join(&parked, &sem->waiters);
@@ -212,7 +224,7 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
   if (err == FLUV_ETIMEDOUT) {
     fluv__wake_list_init(&wakes);
     fluv__guard_lock(&sem->guard);
-    serve(sem, &wakes);
+    serve_locked(sem, &wakes);
     fluv__guard_unlock(&sem->guard);
     fluv__wake_list_send(&wakes);
   }
@@ -229,7 +241,7 @@ static FLUV__NOINLINE int release_slow(fluv_semaphore_t* sem, size_t n) {
     err = FLUV_EOVERFLOW;
   } else {
     sem->free += n;
-    serve(sem, &wakes);
+    serve_locked(sem, &wakes);
   }
   fluv__guard_unlock(&sem->guard);
   fluv__wake_list_send(&wakes);

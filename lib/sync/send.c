@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending into a channel: now, later, by permit, from a plain thread. */
+/* Sending into a channel: now, later, with a permit, from a plain thread. */
 #include <stdio.h>
 
 #include "sync/channel.h"
 
-/* Under the guard: put a message into a place that is counted in `used`. */
-FLUV__INLINE void put(fluv__channel_t* ch,
-                      const void* item,
-                      fluv__wake_list_t* wakes) {
+/* Put a message into a slot that is counted in `used`. */
+FLUV__INLINE void put_locked(fluv__channel_t* ch,
+                             const void* item,
+                             fluv__wake_list_t* wakes) {
+  fluv__guard_assert_held(&ch->guard);
+  fluv__assert(ch->length < ch->used && ch->used <= ch->mask + 1);
   fluv__channel_copy(fluv__channel_slot(ch, ch->head + ch->length),
                      item,
                      ch->item_size);
   ch->length++;
-  /* Release: pairs with the receiver's look; the message is in its place. */
+  /* Release: pairs with the load in take_own(); the message is in its slot. */
   atomic_store_explicit(&ch->tail, ch->head + ch->length, memory_order_release);
   if (fluv__unlikely(!fluv__list_is_empty(&ch->rx_queue)))
     fluv__channel_wake_receiver(ch, wakes);
 }
 
-/* Under the guard: 0, or why there are no places for us now. */
-FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
+/* Reserve n slots: 0, or why it cannot be done now. */
+FLUV__INLINE int reserve_locked(fluv__channel_t* ch, size_t n) {
   if (fluv__unlikely(ch->closed))
     return FLUV_ECLOSED;
   if (fluv__unlikely(!fluv__list_is_empty(&ch->tx_queue)))
@@ -35,8 +37,9 @@ FLUV__INLINE int take_places(fluv__channel_t* ch, size_t n) {
   return 0;
 }
 
-/* Under the guard: somebody has joined the line for places. */
-static void look_again(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
+/* A send has joined the queue. On a shared channel, announce it and check
+ * again: see "Across threads". */
+static void recheck_locked(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   if (!fluv__guard_is_shared(&ch->guard))
     return;
   /* Both sequentially consistent: see "Across threads". */
@@ -45,8 +48,11 @@ static void look_again(fluv__channel_t* ch, fluv__wake_list_t* wakes) {
   fluv__channel_serve(ch, wakes);
 }
 
-/* Under the guard: promised places that will not be filled. */
-static void give_back(fluv__channel_t* ch, size_t n, fluv__wake_list_t* wakes) {
+/* Give back reserved slots that will not be filled. */
+static void give_back_locked(fluv__channel_t* ch,
+                             size_t n,
+                             fluv__wake_list_t* wakes) {
+  fluv__assert(ch->used >= ch->length + n);
   ch->used -= n;
   fluv__channel_serve(ch, wakes);
   fluv__channel_peek_ended(ch, wakes);
@@ -63,9 +69,9 @@ static void send_arrive(fluv__inbox_node_t* node) {
   if (result == 0 &&
       (ch->no_receivers || fluv__sync_op_was_cancelled(&op->sync))) {
     result = ch->no_receivers ? FLUV_ECLOSED : FLUV_ECANCELED;
-    give_back(ch, 1, &wakes);
+    give_back_locked(ch, 1, &wakes);
   } else if (result == 0) {
-    put(ch, op->u.item, &wakes);
+    put_locked(ch, op->u.item, &wakes);
   }
   fluv__channel_unref_unlock(ch);
   fluv__wake_list_send(&wakes);
@@ -80,14 +86,14 @@ static FLUV__NOINLINE void send_slow(fluv_future_t* f) {
 
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  err = take_places(ch, 1);
+  err = reserve_locked(ch, 1);
   if (fluv__likely(err == 0)) {
-    put(ch, op->u.item, &wakes);
+    put_locked(ch, op->u.item, &wakes);
   } else if (err == FLUV_EAGAIN) {
     ch->refs++;
     op->sync.wait.n = 1;
     fluv__sync_op_join(&op->sync, &ch->tx_queue, send_arrive);
-    look_again(ch, &wakes);
+    recheck_locked(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
@@ -122,7 +128,8 @@ static void send_start(fluv_future_t* f) {
   send_slow(f);
 }
 
-/* Leave the line: those behind may go on, or the receiver has drained it. */
+/* Leave the queue. The sends behind may be granted now, or it is the end of the
+ * channel. */
 static bool withdraw(fluv_future_t* f) {
   fluv__channel_op_t* op = (fluv__channel_op_t*) f;
   fluv__channel_t* ch = op->ch;
@@ -187,15 +194,15 @@ int fluv_try_send(fluv_sender_t* tx, const void* item) {
     return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  err = take_places(ch, 1);
+  err = reserve_locked(ch, 1);
   if (err == 0)
-    put(ch, item, &wakes);
+    put_locked(ch, item, &wakes);
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
   return err;
 }
 
-/* The place was given, or the time is over, or the channel is closed. */
+/* The slot was granted, or the time is over, or the channel is closed. */
 static int end_blocking(fluv__channel_t* ch, const void* item, int err) {
   fluv__wake_list_t wakes;
 
@@ -203,9 +210,9 @@ static int end_blocking(fluv__channel_t* ch, const void* item, int err) {
   fluv__guard_lock(&ch->guard);
   if (err == 0 && ch->no_receivers) {
     err = FLUV_ECLOSED;
-    give_back(ch, 1, &wakes);
+    give_back_locked(ch, 1, &wakes);
   } else if (err == 0) {
-    put(ch, item, &wakes);
+    put_locked(ch, item, &wakes);
   } else {
     fluv__channel_serve(ch, &wakes);
     fluv__channel_peek_ended(ch, &wakes);
@@ -232,13 +239,13 @@ int fluv_send_blocking(fluv_sender_t* tx,
     return FLUV_EINVAL;
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  err = take_places(ch, 1);
+  err = reserve_locked(ch, 1);
   if (err == 0) {
-    put(ch, item, &wakes);
+    put_locked(ch, item, &wakes);
   } else if (err == FLUV_EAGAIN) {
     parked.wait.n = 1;
     fluv__park_join(&parked, &ch->tx_queue);
-    look_again(ch, &wakes);
+    recheck_locked(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
@@ -248,8 +255,10 @@ int fluv_send_blocking(fluv_sender_t* tx,
   return end_blocking(ch, item, err);
 }
 
-/* Under the guard. */
-static void make_permit(fluv__channel_t* ch, size_t n, fluv_permit_t* permit) {
+/* Fill in a permit for n reserved slots. */
+static void make_permit_locked(fluv__channel_t* ch,
+                               size_t n,
+                               fluv_permit_t* permit) {
   ch->refs++;
   permit->tx = (fluv_sender_t*) (void*) ch;
   permit->count = n;
@@ -265,9 +274,9 @@ static void reserve_arrive(fluv__inbox_node_t* node) {
   fluv__guard_lock(&ch->guard);
   if (result == 0 && fluv__sync_op_was_cancelled(&op->sync)) {
     result = FLUV_ECANCELED;
-    give_back(ch, op->sync.wait.n, &wakes);
+    give_back_locked(ch, op->sync.wait.n, &wakes);
   } else if (result == 0) {
-    make_permit(ch, op->sync.wait.n, op->u.permit);
+    make_permit_locked(ch, op->sync.wait.n, op->u.permit);
   }
   fluv__channel_unref_unlock(ch);
   fluv__wake_list_send(&wakes);
@@ -282,13 +291,13 @@ static void reserve_start(fluv_future_t* f) {
 
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  err = take_places(ch, op->sync.wait.n);
+  err = reserve_locked(ch, op->sync.wait.n);
   if (err == 0) {
-    make_permit(ch, op->sync.wait.n, op->u.permit);
+    make_permit_locked(ch, op->sync.wait.n, op->u.permit);
   } else if (err == FLUV_EAGAIN) {
     ch->refs++;
     fluv__sync_op_join(&op->sync, &ch->tx_queue, reserve_arrive);
-    look_again(ch, &wakes);
+    recheck_locked(ch, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
@@ -352,9 +361,9 @@ int fluv_try_reserve(fluv_sender_t* tx, size_t n, fluv_permit_t* out_permit) {
   if (!may_reserve(tx, n, out_permit))
     return FLUV_EINVAL;
   fluv__guard_lock(&ch->guard);
-  err = take_places(ch, n);
+  err = reserve_locked(ch, n);
   if (err == 0)
-    make_permit(ch, n, out_permit);
+    make_permit_locked(ch, n, out_permit);
   fluv__guard_unlock(&ch->guard);
   return err;
 }
@@ -375,7 +384,7 @@ int fluv_permit_send(fluv_permit_t* permit, const void* item) {
     err = FLUV_ECLOSED;
   } else {
     permit->count--;
-    put(ch, item, &wakes);
+    put_locked(ch, item, &wakes);
   }
   fluv__guard_unlock(&ch->guard);
   fluv__wake_list_send(&wakes);
@@ -391,7 +400,7 @@ void fluv_permit_release(fluv_permit_t* permit) {
   ch = fluv__channel_of(permit->tx);
   fluv__wake_list_init(&wakes);
   fluv__guard_lock(&ch->guard);
-  give_back(ch, permit->count, &wakes);
+  give_back_locked(ch, permit->count, &wakes);
   permit->tx = NULL;
   permit->count = 0;
   fluv__channel_unref_unlock(ch);

@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* Cancellation token: a tree under one guard.
  *
- * Invariant, whenever the guard is free: below a cancelled token all are
+ * Invariant, whenever the guard is free: all tokens below a cancelled token are
  * cancelled. So cancelling walks down to tokens that are cancelled already, and
- * no further; it walks without recursion. A token that nobody refers to any
- * more hands its children to its parent.
+ * no further. It walks without recursion. When the last reference to a token is
+ * gone, its children move up to its parent.
  */
 #include "sync/wait.h"
 
+/* Shared by all tokens of a tree; the last one frees it. */
 typedef struct tree {
   fluv__guard_t guard;
-  size_t tokens;
+  size_t tokens; /* under the guard */
 } tree_t;
 
 struct fluv_token {
   fluv__object_t object;
-  tree_t* tree;
-  fluv_token_t* parent; /* NULL: the root, or cut off */
+  tree_t* tree; /* constant */
+
+  /* The place in the tree. Under the guard of the tree. */
+  fluv_token_t* parent; /* NULL: the root, or made below a cancelled token */
   fluv__list_t children;
   fluv__list_t link; /* in parent->children */
+
+  /* Under the guard of the tree. */
   fluv__list_t waiters;
   size_t refs;
-  atomic_int reason; /* 0: not cancelled */
+
+  /* 0: not cancelled. Written under the guard, once; read without it, too. */
+  atomic_int reason;
 };
 
 typedef struct token_op {
@@ -105,7 +112,7 @@ int fluv_token_child(fluv_token_t* parent, fluv_token_t** out_token) {
   reason = fluv_token_get_reason(parent);
   parent->tree->tokens++;
   if (reason != 0) {
-    /* Relaxed: nobody knows it yet. */
+    /* Relaxed: no other thread has a pointer to it yet. */
     atomic_store_explicit(&token->reason, reason, memory_order_relaxed);
   } else {
     token->parent = parent;
@@ -124,11 +131,12 @@ fluv_token_t* fluv_token_clone(fluv_token_t* token) {
   return token;
 }
 
-/* Under the guard: take it out of the tree; its children move up. */
-static void take_out(fluv_token_t* token) {
+/* Take a token out of the tree; its children move up. */
+static void take_out_locked(fluv_token_t* token) {
   fluv_token_t* parent = token->parent;
   fluv__list_t* it;
 
+  fluv__guard_assert_held(&token->tree->guard);
   while (!fluv__list_is_empty(&token->children)) {
     it = token->children.next;
     fluv__list_remove(it);
@@ -154,7 +162,7 @@ void fluv_token_free(fluv_token_t* token) {
     return;
   }
   fluv__wait_queue_check_empty(&token->waiters, "token");
-  take_out(token);
+  take_out_locked(token);
   last = --tree->tokens == 0;
   fluv__guard_unlock(&tree->guard);
   fluv__object_free(token, NULL);
@@ -164,11 +172,12 @@ void fluv_token_free(fluv_token_t* token) {
   fluv__free(tree);
 }
 
-/* Under the guard: the token after this one in the tree below `top`, deeper
- * ones first if `down`; NULL after the last. */
-static fluv_token_t* next_token(fluv_token_t* token,
-                                const fluv_token_t* top,
-                                bool down) {
+/* The token after this one in a walk of the tree below `top`. The children of
+ * this token are part of the walk if `down`. NULL after the last. */
+static fluv_token_t* next_token_locked(fluv_token_t* token,
+                                       const fluv_token_t* top,
+                                       bool down) {
+  fluv__guard_assert_held(&token->tree->guard);
   if (down && !fluv__list_is_empty(&token->children))
     return fluv__container_of(token->children.next, fluv_token_t, link);
   while (token != top) {
@@ -192,11 +201,11 @@ void fluv_token_cancel(fluv_token_t* token, int reason) {
   while (at != NULL) {
     fresh = !fluv_token_is_cancelled(at);
     if (fresh) {
-      /* Release: pairs with the load of whoever asks without the guard. */
+      /* Release: pairs with the loads below, without the guard. */
       atomic_store_explicit(&at->reason, reason, memory_order_release);
       fluv__wait_queue_grant_all(&at->waiters, 0, &wakes);
     }
-    at = next_token(at, token, fresh);
+    at = next_token_locked(at, token, fresh);
   }
   fluv__guard_unlock(&token->tree->guard);
   fluv__wake_list_send(&wakes);
@@ -204,12 +213,13 @@ void fluv_token_cancel(fluv_token_t* token, int reason) {
 
 int fluv_token_get_reason(const fluv_token_t* token) {
   fluv__require(token, TOKEN);
-  /* Acquire: pairs with the store of whoever cancels. */
+  /* Acquire: pairs with the store in fluv_token_cancel(). */
   return atomic_load_explicit(&token->reason, memory_order_acquire);
 }
 
 bool fluv_token_is_cancelled(const fluv_token_t* token) {
   fluv__require(token, TOKEN);
+  /* Acquire: pairs with the store in fluv_token_cancel(). */
   return atomic_load_explicit(&token->reason, memory_order_acquire) != 0;
 }
 

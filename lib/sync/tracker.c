@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Task tracker: a count, whether it is closed, and a line of those who wait
- * until it is closed and the count is 0. */
+/* Task tracker: a count, whether it is closed, and a queue of waits until it is
+ * closed and the count is 0. So whenever the guard is free, the queue is empty
+ * or the tracker is open or the count is not 0. */
 #include "core/task.h"
 #include "sync/wait.h"
 
 struct fluv_tracker {
   fluv__object_t object;
   fluv__guard_t guard;
+
+  /* Under the guard. */
   fluv__list_t waiters;
-  size_t count;
+  size_t count; /* entered and not left */
   bool closed;
 };
 
@@ -17,7 +20,8 @@ typedef struct tracker_op {
   fluv_tracker_t* tracker;
 } tracker_op_t;
 
-/* A task that is counted: the tracked task, as a member of the one around. */
+/* A future around a task that is counted. It completes with the result of the
+ * task after the tracker has counted the task out. */
 typedef struct spawn_op {
   fluv_future_t base;
   fluv__waiter_t waiter;
@@ -25,8 +29,9 @@ typedef struct spawn_op {
   fluv_tracker_t* tracker;
 } spawn_op_t;
 
-/* Under the guard. */
-static void look(fluv_tracker_t* tracker, fluv__wake_list_t* wakes) {
+/* Grant all waiters if the tracker is closed and empty. */
+static void serve_locked(fluv_tracker_t* tracker, fluv__wake_list_t* wakes) {
+  fluv__guard_assert_held(&tracker->guard);
   if (tracker->closed && tracker->count == 0)
     fluv__wait_queue_grant_all(&tracker->waiters, 0, wakes);
 }
@@ -81,7 +86,7 @@ void fluv_tracker_free(fluv_tracker_t* tracker) {
   fluv__guard_lock(&tracker->guard);
   fluv__wait_queue_check_empty(&tracker->waiters, "tracker");
   if (tracker->count > 0)
-    fluv__die("a tracker is freed while %zu are counted in", tracker->count);
+    fluv__die("a tracker is freed while its count is %zu", tracker->count);
   fluv__guard_unlock(&tracker->guard);
   fluv__guard_deinit(&tracker->guard);
   fluv__object_free(tracker, NULL);
@@ -108,7 +113,7 @@ int fluv_tracker_leave(fluv_tracker_t* tracker) {
   else
     tracker->count--;
   if (err == 0)
-    look(tracker, &wakes);
+    serve_locked(tracker, &wakes);
   fluv__guard_unlock(&tracker->guard);
   fluv__wake_list_send(&wakes);
   return err;
@@ -122,7 +127,7 @@ static bool set_closed(fluv_tracker_t* tracker, bool closed) {
   fluv__guard_lock(&tracker->guard);
   changed = tracker->closed != closed;
   tracker->closed = closed;
-  look(tracker, &wakes);
+  serve_locked(tracker, &wakes);
   fluv__guard_unlock(&tracker->guard);
   fluv__wake_list_send(&wakes);
   return changed;
@@ -218,7 +223,7 @@ static void spawn_discard(fluv_future_t* f) {
     fluv__discard(op->task);
 }
 
-/* The loop goes without the task having returned. */
+/* The loop is closed, and the task has not returned. */
 static void spawn_release(fluv_future_t* f) {
   (void) fluv_tracker_leave(((spawn_op_t*) f)->tracker);
 }

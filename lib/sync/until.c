@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* run_until_cancelled: a future bounded by a token, as timeout is by time.
+/* run_until_cancelled: a future bounded by a token, as a timeout bounds one by
+ * time.
  *
- * A result that is there already counts. Else the token is asked before the
- * future is started, so that one which is always ready at once, as a receive
- * from a channel that is never empty, does not hide it. When the token is
- * cancelled, so is the future, and what it then ends with decides.
+ * If the future is done already, its result counts. Otherwise the token is
+ * checked before the future is started, so that a future that is always ready
+ * at once (a receive from a channel that is never empty) does not hide that the
+ * token is cancelled. When the token is cancelled, the future is cancelled, and
+ * its result decides: FLUV_ECANCELED becomes the reason of the token.
  */
 #include "core/nest.h"
 #include "sync/wait.h"
@@ -12,12 +14,15 @@
 typedef struct until_op {
   fluv__nest_t nest;
   fluv_token_t* token;
+
+  /* The future, and that of the token. NULL once they have completed. */
   fluv_future_t* f;
-  fluv_future_t* cancelled; /* NULL once it has ended */
+  fluv_future_t* cancelled;
   fluv__waiter_t f_waiter;
   fluv__waiter_t token_waiter;
-  bool begun;   /* `f` was started */
-  bool stopped; /* by the token */
+
+  bool started; /* `f` was */
+  bool stopped; /* the token has cancelled `f` */
 } until_op_t;
 
 static void f_ended(until_op_t* op) {
@@ -62,8 +67,8 @@ static void on_token_end(fluv__waiter_t* waiter, fluv_future_t* f) {
   fluv__nest_leave(loop);
 }
 
-/* Before `f` is started: is it still to be? */
-static void ask_first(until_op_t* op) {
+/* `f` is about to be started: cancel it if this future or the token is. */
+static void cancel_early(until_op_t* op) {
   if (op->nest.base.flags & FLUV__CANCELLED) {
     fluv__nest_cancel_child(op->f);
   } else if (op->f->state != FLUV__DONE && fluv_token_is_cancelled(op->token)) {
@@ -75,11 +80,11 @@ static void ask_first(until_op_t* op) {
 static fluv_future_t* until_step(fluv_future_t* f) {
   until_op_t* op = (until_op_t*) f;
 
-  if (!op->begun) {
-    op->begun = true;
+  if (!op->started) {
+    op->started = true;
     op->f_waiter.wake = on_f_end;
     op->token_waiter.wake = on_token_end;
-    ask_first(op);
+    cancel_early(op);
     if (op->f->state == FLUV__COLD && op->f->ops->step != NULL)
       return op->f;
     fluv__start(op->f);
@@ -89,7 +94,7 @@ static fluv_future_t* until_step(fluv_future_t* f) {
     return NULL;
   }
   op->f->waiter = &op->f_waiter;
-  /* A hook may have cancelled us during the start. */
+  /* A hook may have cancelled this future during the start. */
   if (f->flags & FLUV__CANCELLED)
     fluv__cancel(op->f);
   else if (!op->stopped &&
@@ -111,7 +116,7 @@ static void until_cancel(fluv_future_t* f) {
     return;
   }
   if (op->f == NULL || op->f->waiter == NULL)
-    return; /* it is being started: step() sees the flag */
+    return; /* `f` is being started: until_step() checks the flag */
   if (!fluv__nest_enter(f))
     return;
   fluv__cancel(op->f);
@@ -156,7 +161,7 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
   }
   op->cancelled = fluv_token_cancelled_loc(token, loc);
   fluv__take(op->cancelled, f->loop, loc);
-  if (op->cancelled->state == FLUV__DONE) { /* there is no memory for it */
+  if (op->cancelled->state == FLUV__DONE) { /* no memory */
     fluv__future_free(op->cancelled, loc);
     fluv__future_free(&op->nest.base, loc);
     fluv__drop(f, loc);
@@ -164,7 +169,7 @@ fluv_future_t* fluv_run_until_cancelled_loc(fluv_token_t* token,
   }
   op->token = token;
   op->f = f;
-  op->begun = false;
+  op->started = false;
   op->stopped = false;
   fluv__nest_init(&op->nest);
   return &op->nest.base;

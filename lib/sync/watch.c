@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Watch: a value, its version, and a line of those who wait for another.
+/* Watch: a value, its version, and a queue of receivers that wait for another.
  *
- * Every change counts the version up and wakes all; each looks for itself. A
- * sender is a pointer to the watch; a receiver has a struct of its own with the
- * version it has seen. `refs` counts the ends and the futures in line.
+ * Every change increments the version and wakes all waiting receivers; each
+ * checks the value. A sender is a pointer to the watch. A receiver has a struct
+ * of its own with the version that it has seen. `refs` counts the ends and the
+ * queued futures.
  */
 #include "sync/item.h"
 #include "sync/wait.h"
@@ -11,37 +12,44 @@
 typedef struct watch {
   fluv__object_t object;
   fluv__guard_t guard;
+  size_t size; /* of the value; constant */
+
+  /* Under the guard. */
   fluv__list_t waiters;
   fluv__list_t closed_queue;
   size_t senders;
   size_t receivers;
   size_t refs;
   uint64_t version;
-  size_t size;
   max_align_t value[];
 } watch_t;
 
 struct fluv_watch_rx {
   fluv__object_t object;
   watch_t* watch;
-  uint64_t seen;
+  uint64_t seen; /* a version; under the guard */
 };
 
 typedef struct watch_op {
   fluv__sync_op_t sync;
   watch_t* watch;
-  fluv_watch_rx_t* rx; /* NULL: waits until it is closed */
-  bool (*wanted)(const void* value, void* arg);
+  fluv_watch_rx_t* rx; /* NULL: waits until the watch is closed */
+
+  /* Of fluv_watch_wait_for(). */
+  bool (*wanted)(const void* value, void* arg); /* NULL: any change */
   void* arg;
-  void* out;
+  void* out; /* where the value goes; may be NULL */
 } watch_op_t;
 
 #define watch_of(tx) ((watch_t*) (void*) (tx))
 
-/* Drop a reference and let the guard go. */
+/* Drop a reference and unlock the guard; the last one frees the watch. */
 static void unref_unlock(watch_t* watch) {
-  bool last = --watch->refs == 0;
+  bool last;
 
+  fluv__guard_assert_held(&watch->guard);
+  fluv__assert(watch->refs > 0);
+  last = --watch->refs == 0;
   fluv__guard_unlock(&watch->guard);
   if (!last)
     return;
@@ -49,13 +57,18 @@ static void unref_unlock(watch_t* watch) {
   fluv__object_free(watch, NULL);
 }
 
-/* Under the guard: 0, FLUV_EAGAIN or FLUV_ECLOSED. What was looked at counts as
- * seen if it ends the wait. */
-static int look(watch_t* watch, fluv_watch_rx_t* rx, const watch_op_t* op) {
+/* Is the value the one that a receiver waits for? 0, FLUV_EAGAIN or
+ * FLUV_ECLOSED. A value that ends the wait counts as seen. `op` may be NULL:
+ * any change ends the wait. */
+static int check_locked(watch_t* watch,
+                        fluv_watch_rx_t* rx,
+                        const watch_op_t* op) {
   bool good = op != NULL && op->wanted != NULL
                   ? op->wanted(watch->value, op->arg)
                   : rx->seen != watch->version;
 
+  fluv__guard_assert_held(&watch->guard);
+  fluv__assert(rx->seen <= watch->version);
   if (!good)
     return watch->senders > 0 ? FLUV_EAGAIN : FLUV_ECLOSED;
   rx->seen = watch->version;
@@ -66,9 +79,8 @@ static int look(watch_t* watch, fluv_watch_rx_t* rx, const watch_op_t* op) {
 
 static void changed_arrive(fluv__inbox_node_t* node);
 
-/* Under the guard. */
-static int look_or_wait(watch_op_t* op) {
-  int err = look(op->watch, op->rx, op);
+static int check_or_wait_locked(watch_op_t* op) {
+  int err = check_locked(op->watch, op->rx, op);
 
   if (err == FLUV_EAGAIN) {
     op->watch->refs++;
@@ -83,7 +95,7 @@ static void changed_arrive(fluv__inbox_node_t* node) {
 
   fluv__guard_lock(&op->watch->guard);
   if (!fluv__sync_op_was_cancelled(&op->sync))
-    err = look_or_wait(op);
+    err = check_or_wait_locked(op);
   unref_unlock(op->watch);
   if (err != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, err);
@@ -94,7 +106,7 @@ static void changed_start(fluv_future_t* f) {
   int err;
 
   fluv__guard_lock(&op->watch->guard);
-  err = look_or_wait(op);
+  err = check_or_wait_locked(op);
   fluv__guard_unlock(&op->watch->guard);
   if (err != FLUV_EAGAIN)
     fluv__complete(f, err);
@@ -164,7 +176,7 @@ static const fluv__ops_t closed_ops = {
   .release = watch_release,
 };
 
-/* A receiver that has seen `seen`, or the present version if that is NULL. */
+/* Make a receiver that has seen the version *seen (NULL: the current one). */
 static int rx_new(watch_t* watch,
                   const uint64_t* seen,
                   fluv_watch_rx_t** out_rx) {
@@ -276,7 +288,7 @@ void fluv_watch_rx_free(fluv_watch_rx_t* rx) {
   fluv__object_free(rx, NULL);
 }
 
-/* Set the value; `only_seen`: if there is anybody to see it. */
+/* Set the value; with `only_seen`, fail if there is no receiver. */
 static int set(watch_t* watch,
                const void* value,
                void* out_old,
@@ -449,7 +461,7 @@ int fluv_watch_changed_blocking(fluv_watch_rx_t* rx, uint64_t timeout_ms) {
   if (err != 0)
     return err;
   fluv__guard_lock(&watch->guard);
-  err = look(watch, rx, NULL);
+  err = check_locked(watch, rx, NULL);
   if (err == FLUV_EAGAIN)
     fluv__park_join(&parked, &watch->waiters);
   fluv__guard_unlock(&watch->guard);
@@ -458,9 +470,9 @@ int fluv_watch_changed_blocking(fluv_watch_rx_t* rx, uint64_t timeout_ms) {
   err = (int) fluv__park(&parked, &watch->guard, timeout_ms);
   if (err != 0)
     return err;
-  /* It was woken by a change, or because no sender is left. */
+  /* The thread was woken by a change, or because no sender is left. */
   fluv__guard_lock(&watch->guard);
-  err = look(watch, rx, NULL);
+  err = check_locked(watch, rx, NULL);
   fluv__guard_unlock(&watch->guard);
   return err;
 }
