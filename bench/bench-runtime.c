@@ -40,7 +40,7 @@ static fluv_runtime_t* runtime_of(unsigned workers) {
   return rt;
 }
 
-/* Wait until all that was handed over before has run. */
+/* Wait until every function that was posted before has run. */
 static void wait_for(fluv_loop_t* loop, uint64_t* count) {
   fluv_remote_t* last;
 

@@ -188,7 +188,7 @@ static void run_broadcast(double* values) {
   bench_start(&clock);
   for (i = 0; i < TRIPS; i++) {
     bench_expect(fluv_broadcast_send(tx, &i), RECEIVERS);
-    if (i % 64 == 63) /* so that nobody lags */
+    if (i % 64 == 63) /* so that no receiver lags */
       fluv_yield();
   }
   fluv_broadcast_tx_free(tx);

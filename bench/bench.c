@@ -241,7 +241,7 @@ static void report(rounds_t* rounds) {
             count);
 }
 
-/* MemAvailable in MiB; as good as unlimited where nobody says. */
+/* MemAvailable in MiB; practically unlimited if it is unknown. */
 static unsigned long available_mb(void) {
   unsigned long kb = (unsigned long) -1;
   FILE* file = fopen("/proc/meminfo", "r");

@@ -38,7 +38,7 @@ static int64_t both(void* arg) {
   int64_t err;
 
   (void) arg;
-  /* Wrong: the whole loop stands still. */
+  /* Wrong: this blocks the whole loop. */
   fluv_yield();
   err = block(NULL);
   printf("blocking in a task: the ticker %s\n",

@@ -22,7 +22,7 @@ static int64_t ask(void) {
   return fluv_await(fluv_sleep(MS));
 }
 
-/* Wrong: nobody else gets on while this one waits for its answer. */
+/* Wrong: no other task can continue while this one waits for its answer. */
 static int64_t wrong(void* arg) {
   int64_t err = fluv_await(fluv_mutex_lock(mutex));
 

@@ -38,7 +38,7 @@ static int64_t race(void* arg) {
   int64_t winner = fluv_await(fluv_select(arms, 2, &prize));
 
   (void) arg;
-  /* The losers have ended by now: nobody uses `runners` any more. */
+  /* The losers have ended: no task uses `runners` any more. */
   if (winner < 0)
     return winner;
   if (prize < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that loads a plugin which uses fluv, unloads it, and goes on.
+/* A program that loads a plugin which uses fluv, unloads it, and continues.
  *
  *   expect-unload PLUGIN LEFT ABANDONED   Blocking jobs of so many milliseconds
  *                                         run on while it is unloaded.

@@ -191,7 +191,7 @@ int io_connect_to(const char* address, int recv_buffer) {
                                 &recv_buffer,
                                 sizeof(recv_buffer)),
                      0);
-  /* An interrupted connect goes on: the second call waits for it. */
+  /* An interrupted connect continues: the second call waits for it. */
   do
     err = connect(fd, (struct sockaddr*) &peer, address_size(&peer));
   while (err != 0 && (errno == EINTR || errno == EALREADY));

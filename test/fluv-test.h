@@ -40,7 +40,7 @@ void test_teardown(void);
 int64_t test_run_loc(fluv_task_fn fn, void* arg, const fluv_loc_t* loc);
 #define test_run(fn, arg) test_run_loc((fn), (arg), FLUV_LOC)
 
-/* Let the loop turn `n` times without waiting; a paused clock stands still. */
+/* Let the loop turn `n` times without waiting; a paused clock stays paused. */
 void test_turn(int n);
 
 /* Move the fixture's paused clock, from outside tasks. */

@@ -227,7 +227,7 @@ TEST_TASK(accept_ends_when_its_descriptor_is_of_no_use) {
   return 0;
 }
 
-/* libuv ends the watching then, and says so once. */
+/* libuv then stops watching and reports it once. */
 TEST_TASK(accept_goes_on_after_the_watching_has_failed) {
   fluv_listener_t* listener = io_listen();
   fluv_stream_t* stream = NULL;
@@ -245,7 +245,7 @@ TEST_TASK(accept_goes_on_after_the_watching_has_failed) {
   ck_assert_err(fluv_await(fluv_close(stream)), 0);
   close(fd);
 
-  /* And when nobody waits. */
+  /* And without a waiting accept. */
   accepted = fluv_accept(listener, &stream);
   fluv_start(accepted);
   io_turns(2);

@@ -384,7 +384,7 @@ static int64_t stress_loop(void* arg) {
       int64_t result;
 
       if (what == 0) {
-        /* Done, it is dropped as every result that nobody reads. */
+        /* Done: it is dropped like every result that is not read. */
         if (fluv_future_is_done(futures[i]))
           atomic_fetch_add(&ended, 1);
         fluv_drop(futures[i]);

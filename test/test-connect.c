@@ -156,7 +156,7 @@ static int64_t connect_to(const char* address) {
   return err;
 }
 
-/* A port that is taken, so that nobody gets it, and that refuses. */
+/* A port that is bound but does not listen: it refuses connections. */
 static int refusing_port(char address[IO_ADDRESS], const char* host) {
   struct sockaddr_in in;
   socklen_t size = sizeof(in);
@@ -345,7 +345,7 @@ TEST_TASK(address_text_is_copied) {
   return 0;
 }
 
-/* Reaching nobody. */
+/* Failing connects. */
 
 TEST_TASK(connect_is_refused) {
   char address[IO_ADDRESS];
@@ -506,7 +506,7 @@ TEST_TASK(cold_connect_does_nothing) {
   return 0;
 }
 
-/* The second look-up ends with an error that nobody wants to hear. */
+/* The second look-up ends with an error that is discarded. */
 TEST_TASK(connect_cancelled_while_looking_up_ends_at_once) {
   static const char* const addresses[] = { "slow.test:80",
                                            "slow-none.test:80" };
@@ -521,7 +521,7 @@ TEST_TASK(connect_cancelled_while_looking_up_ends_at_once) {
     fluv_cancel(connected);
     ck_assert_err(fluv_await(connected), FLUV_ECANCELED);
   }
-  /* Not sooner: whichever look-up waits could take it. */
+  /* Not earlier: any waiting look-up could take it. */
   sem_post(&may_answer);
   sem_post(&may_answer);
   ck_assert_ptr_null(stream);

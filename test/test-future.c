@@ -186,7 +186,7 @@ START_TEST(drop_takes_any_state) {
 }
 END_TEST
 
-/* Detach and errors that nobody reads. */
+/* Detach and unhandled errors. */
 
 START_TEST(detach_reports_an_error_once_with_its_place) {
   char place[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Intervals: steady ticks, late ticks, ticks that nobody takes. */
+/* Intervals: steady ticks, late ticks, missed ticks. */
 #include "fluv-test.h"
 
 #define MS 1000000ull

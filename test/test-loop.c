@@ -393,7 +393,7 @@ START_TEST(close_names_the_futures_that_were_forgotten) {
 }
 END_TEST
 
-/* Nobody can wake them. */
+/* Nothing can wake them. */
 
 static void block_on_a_stubborn_task(void* arg) {
   (void) arg;

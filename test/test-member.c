@@ -353,7 +353,7 @@ START_TEST(runtime_goes_when_its_guest_has_left) {
 
     ck_assert_err(fluv_runtime_new(&options, &made), 0);
     ck_assert_err(fluv_runtime_join(made), 0);
-    test_turn(1); /* it is idle, as far as others know */
+    test_turn(1); /* other members see it as idle */
     for (k = 0; k < 8; k++)
       ck_assert_err(
           fluv_runtime_spawn_remote(made, bump, (void*) 1, &remotes[k]),

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Handles used after they were freed: the process aborts and says so. */
+/* Handles used after they were freed: the process aborts with a message. */
 #include "fluv-test.h"
 
 #include <stdio.h>
 
 #include "fluv-test-io.h"
 
-/* In debug builds freed handles are held back. In others the memory is free,
+/* Debug builds keep freed handles for a while. In others the memory is free,
  * and AddressSanitizer has its own words for that. */
 #if defined(FLUV_DEBUG) && FLUV_DEBUG
 # define MADE "it was made"

@@ -383,7 +383,7 @@ static int64_t use_a_scope(void* arg) {
     add = first_error(add, fluv_scope_add(scope, fluv_ready(0)));
   }
   end = fluv_scope_end(scope);
-  /* A scope that could not take a child says so in the end. */
+  /* A scope that could not take a child fails at its end. */
   ck_assert(add >= 0 || end == add);
   return end;
 }
@@ -428,7 +428,7 @@ static int64_t use_a_joinset(void* arg) {
   err = first_error(err, more);
   err = first_error(err, fluv_joinset_add(set, fluv_never(), NULL));
   more = fluv_await(fluv_joinset_close(set));
-  /* Closing frees the set also when there is no memory to say so. */
+  /* Closing frees the set even without memory for a future. */
   ck_assert(more == 0 || more == FLUV_ENOMEM);
   return first_error(err, more);
 }

@@ -610,7 +610,7 @@ START_TEST(run_survives_a_request_that_fails_after_its_limit) {
 }
 END_TEST
 
-/* Nobody is left who could release it: there is no other thread. */
+/* Nothing can release it: there is no other thread. */
 static int64_t acquire_in_vain(void* arg) {
   fluv_semaphore_t* sem;
   int64_t err = fluv_semaphore_new(0, &sem);
@@ -726,7 +726,7 @@ static int64_t wait_for_an_unrefd_handle(void* arg) {
   return result;
 }
 
-/* Nobody but the host, between its calls of uv_run(). */
+/* Only the program itself, between its calls of uv_run(). */
 static int64_t wait_for_the_host(void* arg) {
   uv_loop_t uv;
   late_t late;

@@ -51,7 +51,7 @@ TEST_TASK(two_may_wait_for_the_signal) {
   return 0;
 }
 
-/* Who forks does not get the child's signals, and the child dies of its own. */
+/* The parent does not get the child's signals; they end the child. */
 TEST_TASK(child_has_signals_of_its_own) {
   fluv_future_t* f = fluv_shutdown_signal();
   pid_t child = fork();

@@ -13,7 +13,7 @@
 # endif
 #endif
 
-/* Memory that nobody may touch; a build with ASan also catches a read. */
+/* Memory that must not be accessed; a build with ASan also catches a read. */
 #ifdef HAVE_POISON
 # include <sanitizer/asan_interface.h>
 # define POISON(buf)   ASAN_POISON_MEMORY_REGION((buf), sizeof(buf))
@@ -130,7 +130,7 @@ TEST_TASK(end_of_the_stream_ends_a_waiting_read) {
   return 0;
 }
 
-/* Nobody reads while the end arrives; it must not be forgotten. */
+/* No read is pending when the end arrives; it must not be lost. */
 TEST_TASK(end_that_comes_between_reads_is_seen) {
   io_wire_t wire;
   char buf[4];

@@ -470,7 +470,7 @@ TEST_TASK(deadline_waits_for_a_child_that_cleans_up) {
   ck_assert_err(fluv_deadline_begin(10), 0);
   result = fluv_await(fluv_spawn(stubborn, (void*) 3));
   ck_assert_uint_eq(fluv_now() - before, 30 * MS);
-  /* A result that is there all the same is not lost. */
+  /* A result that arrives nevertheless is not lost. */
   ck_assert_err(result, 3);
   ck_assert(fluv_deadline_end());
   ck_assert_trace("[]");
@@ -702,7 +702,7 @@ static void run_paused(void* arg) {
   ck_assert_err(fluv_run(*fn, NULL, &options), 5);
 }
 
-/* What is said when `fn` runs; free it. */
+/* The messages on stderr while `fn` runs; free them. */
 static char* said_of(fluv_task_fn fn) {
   int status;
   char* text = test_stderr_of(run_paused, &fn, &status);

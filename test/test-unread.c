@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Results that nobody reads: what they stand for goes back. */
+/* Results that are not read: the objects that they stand for are freed. */
 #include "fluv-test.h"
 
 /* Ways to leave a future that is done unread. */

@@ -249,7 +249,7 @@ TEST_TASK(timeout_waits_for_work_that_runs) {
   fluv_start(limited);
   ck_assert_err(fluv_await(fluv_clock_advance(100)), 0);
   ck_assert(!fluv_future_is_done(limited));
-  /* Too late, but it has a value all the same. */
+  /* Too late: it has a value. */
   blocked[0] = limited;
   empty_pool(1);
   return 0;
@@ -532,7 +532,7 @@ static void on_heap_stat(uv_fs_t* req) {
   free(req);
 }
 
-/* A request that nobody waits for is freed by its own callback. */
+/* A request that is not waited for is freed by its own callback. */
 TEST_TASK(own_callback_may_free_the_request) {
   uv_fs_t* req;
   int i;

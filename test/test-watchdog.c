@@ -231,7 +231,7 @@ START_TEST(thread_that_blocks_all_signals_is_reported_without_its_task) {
   ck_assert_err(test_run(hold, (void*) 1), 0);
   ck_assert_ptr_null(report.stuck.task);
   ck_assert_uint_eq(report.stuck.frame_count, 0);
-  /* The question that comes late finds nobody who asks. */
+  /* A late signal arrives after the watchdog has stopped waiting. */
   ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
   wait_for_answers();
   ck_assert_err(test_run(spawn_here, (void*) 2), 0);
