@@ -103,7 +103,7 @@ fails channel NO_RX_FENCE NO_TX_FENCE NO_AGAIN NO_SERVE NO_CLAIM EARLY_TAKEN \
 holds steal
 holds steal CLOSE_EARLY
 fails steal NO_RECHECK NO_WAKE NO_WAKE_NEXT NO_WAKE_ANOTHER NO_CLOSED_CHECK \
-  FORGET_NOTIFIED
+  FORGET_NOTIFIED NO_WAKE_QUEUED STAY_ASSIGNED
 
 # A model or a variant that is never tried proves nothing.
 for file in "$models"/*.pml; do

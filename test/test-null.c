@@ -155,6 +155,7 @@
   ERROR(fluv_runtime_new, (NULL, NULL)) \
   ERROR(fluv_runtime_shutdown, (NULL, 0)) \
   NONE(fluv_runtime_spawn_loc) \
+  NONE(fluv_runtime_spawn_on_loc) \
   NONE(fluv_runtime_spawn_remote_loc) \
   ERROR(fluv_runtime_start, (NULL)) \
   ERROR(fluv_rwlock_downgrade_loc, (NULL, NULL)) \

@@ -378,7 +378,8 @@ START_TEST(tasks_for_any_worker_run_once) {
   ck_assert_err(fluv_runtime_get_metrics(rt, -1, &metrics), 0);
   ck_assert_uint_eq(metrics.workers, worker_counts[_i]);
   ck_assert_uint_eq(metrics.queued, 0);
-  ck_assert_uint_ge(metrics.taken + metrics.stolen, 500);
+  ck_assert_uint_eq(metrics.taken + metrics.stolen, 500);
+  ck_assert_uint_eq(metrics.tasks, 0);
   ck_assert_err(fluv_runtime_get_metrics(rt, 99, &metrics), FLUV_EINVAL);
   fluv_runtime_free(rt);
 }
@@ -396,6 +397,166 @@ START_TEST(workers_steal_from_each_other) {
   ck_assert_err(fluv_block_on(fluv_runtime_spawn(rt, fan_out, NULL)), 124750);
   ck_assert_int_eq(atomic_load(&count), 500);
   fluv_runtime_free(rt);
+}
+END_TEST
+
+/* Spreading. */
+
+enum {
+  SPREAD_WORKERS = 4,
+  LONG_LIVED = 32
+};
+
+static atomic_int placed[SPREAD_WORKERS];
+static atomic_bool hold;
+static atomic_int held;
+
+/* Stays where it was begun until all of them have been. */
+static int64_t stay(void* arg) {
+  fluv_loop_t* loop = fluv_loop_current();
+  int i;
+
+  for (i = 0; i < SPREAD_WORKERS; i++)
+    if (fluv_runtime_get_loop(arg, (unsigned) i) == loop)
+      atomic_fetch_add(&placed[i], 1);
+  return fluv_await(fluv_never());
+}
+
+static int64_t stay_on_each(void* arg) {
+  fluv_task_options_t options = all_options();
+  fluv_future_t* f[LONG_LIVED];
+  unsigned n = fluv_runtime_count_workers(arg);
+  unsigned i;
+
+  options.stack_size = 0;
+  for (i = 0; i < LONG_LIVED; i++) {
+    f[i] = fluv_runtime_spawn_on(arg, i % n, stay, arg);
+    fluv_start(f[i]);
+  }
+  for (i = 0; i < LONG_LIVED; i++) {
+    fluv_cancel(f[i]);
+    ck_assert_err(fluv_await(f[i]), FLUV_ECANCELED);
+  }
+  ck_assert_err(
+      fluv_await(fluv_runtime_spawn_on_with(arg, n, stay, arg, &options)),
+      FLUV_EINVAL);
+  ck_assert_err(fluv_await(fluv_runtime_spawn_on(arg, 0, NULL, arg)),
+                FLUV_EINVAL);
+  ck_assert_int_eq(atomic_load(&count), 1000); /* free_arg */
+  return 0;
+}
+
+START_TEST(tasks_are_spread_over_given_workers) {
+  fluv_runtime_t* rt = runtime_of(SPREAD_WORKERS);
+  int i;
+
+  ck_assert_err(fluv_block_on(fluv_spawn(stay_on_each, rt)), 0);
+  for (i = 0; i < SPREAD_WORKERS; i++)
+    ck_assert_int_eq(atomic_load(&placed[i]), LONG_LIVED / SPREAD_WORKERS);
+  ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
+  ck_assert_err(fluv_block_on(fluv_runtime_spawn_on(rt, 0, bump_task, NULL)),
+                FLUV_ESTOPPED);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+static int64_t hold_and_count(void* arg) {
+  (void) arg;
+  atomic_fetch_add(&held, 1);
+  while (atomic_load(&hold))
+    sched_yield();
+  return 0;
+}
+
+/* The other workers are held, so that nothing is taken from a queue. */
+static int64_t spawn_long_lived(void* arg) {
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
+  fluv_future_t* f[LONG_LIVED];
+  int i;
+
+  for (i = 0; i < LONG_LIVED; i++)
+    f[i] = fluv_spawn_any(bump_task, NULL);
+  for (i = 0; i < SPREAD_WORKERS; i++) {
+    ck_assert_err(fluv_runtime_get_metrics(arg, i, &metrics), 0);
+    ck_assert_uint_ge(metrics.queued, LONG_LIVED / SPREAD_WORKERS - 4);
+    ck_assert_uint_le(metrics.queued, LONG_LIVED / SPREAD_WORKERS + 4);
+  }
+  atomic_store(&hold, false);
+  for (i = 0; i < LONG_LIVED; i++)
+    ck_assert_err(fluv_await(f[i]), 0);
+  return 0;
+}
+
+START_TEST(what_a_worker_spawns_is_queued_at_others_too) {
+  fluv_runtime_t* rt = runtime_of(SPREAD_WORKERS);
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
+  unsigned i;
+
+  atomic_store(&hold, true);
+  for (i = 1; i < SPREAD_WORKERS; i++)
+    ck_assert_err(fluv_spawn_remote(fluv_runtime_get_loop(rt, i),
+                                    hold_and_count,
+                                    NULL,
+                                    NULL),
+                  0);
+  while (atomic_load(&held) < SPREAD_WORKERS - 1)
+    sched_yield();
+  ck_assert_err(
+      fluv_block_on(fluv_runtime_spawn_on(rt, 0, spawn_long_lived, rt)),
+      0);
+  ck_assert_int_eq(atomic_load(&count), LONG_LIVED);
+  ck_assert_err(fluv_runtime_get_metrics(rt, -1, &metrics), 0);
+  ck_assert_uint_eq(metrics.taken + metrics.stolen, LONG_LIVED);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+/* Metrics. */
+
+/* On the worker, after a sleep that was seen from outside. */
+static int64_t read_idle(void* arg) {
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
+
+  ck_assert_err(fluv_runtime_get_metrics(arg, 0, &metrics), 0);
+  ck_assert_uint_eq(metrics.tasks, 1);
+  return (int64_t) metrics.idle_ns;
+}
+
+START_TEST(last_sleep_counts_as_idle) {
+  fluv_runtime_t* rt = runtime_of(1);
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
+
+  ck_assert_err(fluv_runtime_start(rt), 0);
+  do {
+    sched_yield();
+    ck_assert_err(fluv_runtime_get_metrics(rt, 0, &metrics), 0);
+  } while (metrics.idle_ns < 20000000);
+  ck_assert_uint_eq(metrics.tasks, 0);
+  ck_assert_int_ge(fluv_block_on(fluv_runtime_spawn(rt, read_idle, rt)),
+                   20000000);
+  fluv_runtime_free(rt);
+}
+END_TEST
+
+static int64_t sleep_until_idle(void* arg) {
+  fluv_runtime_t* rt = fluv_runtime_current();
+  fluv_metrics_t metrics = FLUV_METRICS_INIT;
+
+  (void) arg;
+  do {
+    ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+    ck_assert_err(fluv_runtime_get_metrics(rt, 0, &metrics), 0);
+  } while (metrics.idle_ns == 0);
+  ck_assert_uint_eq(metrics.tasks, 1); /* this one */
+  return 0;
+}
+
+static void run_until_idle(void* arg) {
+  ck_assert_err(fluv_run(sleep_until_idle, arg, NULL), 0);
+}
+
+START_TEST(sleep_of_the_main_thread_counts_as_idle) {
+  test_on_thread(run_until_idle, NULL);
 }
 END_TEST
 
@@ -456,7 +617,6 @@ START_TEST(many_runtimes) {
 }
 END_TEST
 
-static atomic_bool hold;
 static atomic_bool holds;
 
 static int64_t hold_worker(void* arg) {
@@ -607,6 +767,10 @@ static Suite* runtime_suite(void) {
   tcase_add_loop_test(tc, workers_steal_from_each_other, 0, 4);
   tcase_add_loop_test(tc, stolen_tasks_are_cancelled, 0, 4);
   ADD(tc,
+      tasks_are_spread_over_given_workers,
+      what_a_worker_spawns_is_queued_at_others_too,
+      last_sleep_counts_as_idle,
+      sleep_of_the_main_thread_counts_as_idle,
       many_runtimes,
       what_never_ran_differs_from_what_was_cancelled,
       shutdown_ends_what_waits,

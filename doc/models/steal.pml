@@ -5,7 +5,7 @@
  * under a queue's lock:
  *   Member    member_begin(), on_wakeup(), member_rest(), find_work(),
  *             steal_from()
- *   Producer  fluv__member_push() and fluv__wake_one(), into any queue
+ *   Producer  fluv__member_push(), wake_for() and fluv__wake_one()
  *   Closer    fluv__member_close() of all members, then the workers' token:
  *             when nothing moves any more or, with CLOSE_EARLY, at any time and
  *             with two members
@@ -25,6 +25,10 @@
  *                    not wake another
  *   NO_CLOSED_CHECK  a thief queues at home although that queue is closed
  *   FORGET_NOTIFIED  a member that was woken does not say that it runs
+ *   NO_WAKE_QUEUED   a member that was woken for its own queue, and finds more
+ *                    than one task there, wakes no other
+ *   STAY_ASSIGNED    a member that finds a task while it is being woken for its
+ *                    own queue leaves that queue reserved
  */
 #ifdef NO_CLOSED_CHECK
 #define CLOSE_EARLY
@@ -41,6 +45,7 @@
 #define RUNNING 0
 #define IDLE    1
 #define NOTIFIED  2
+#define ASSIGNED  3 /* for its own queue, which others leave alone */
 
 byte queue[MEMBERS]; /* bits; the lowest is the oldest */
 bit closed[MEMBERS];
@@ -72,26 +77,42 @@ inline wake_one() {
   od
 }
 
+/* Wakes the member at which something was queued, or another. */
+inline wake_for(m) {
+  if
+  :: atomic { state[m] == IDLE -> state[m] = ASSIGNED };
+    atomic { wakeup[m] = 1; i = 0 }
+  :: atomic { state[m] == ASSIGNED -> i = 0 }
+  :: atomic { state[m] != IDLE && state[m] != ASSIGNED -> i = 0 };
+    wake_one()
+  fi
+}
+
 active proctype Producer() {
   byte task = 1;
   byte i;
+  byte at;
 
   do
   :: task <= ALL ->
     atomic {
       if
-      :: i = 0
-      :: i = 1
+      :: at = 0
+      :: at = 1
       fi;
       if
-      :: closed[i] -> refuse(task)
-      :: else -> queue[i] = queue[i] | task
+      :: closed[at] -> refuse(task)
+      :: else -> queue[at] = queue[at] | task
       fi;
-      i = 0;
       task = task << 1
     };
 #ifndef NO_WAKE
-    wake_one() /* also after a refusal, which is harmless */
+    /* Also after a refusal, which is harmless. What is queued at 0 is so by its
+     * own thread, which wakes any member. */
+    if
+    :: at == 0 -> wake_one()
+    :: at == 1 -> wake_for(at)
+    fi
 #endif
   :: else -> break
   od
@@ -102,7 +123,7 @@ active proctype Producer() {
 inline steal_from(victim) {
   if
   :: atomic {
-      task == 0 && queue[victim] != 0 ->
+      task == 0 && queue[victim] != 0 && state[victim] != ASSIGNED ->
       half = queue[victim];
       if
       :: half == 7 -> half = 3
@@ -129,7 +150,9 @@ inline steal_from(victim) {
 #endif
     :: else
     fi
-  :: atomic { task != 0 || queue[victim] == 0 -> skip }
+  :: atomic {
+      task != 0 || queue[victim] == 0 || state[victim] == ASSIGNED -> skip
+    }
   fi
 }
 
@@ -147,12 +170,28 @@ proctype Member(byte me) {
   byte i;
 
 begin:
-  atomic {
+  if
+  :: atomic { state[me] == ASSIGNED ->
+#ifndef STAY_ASSIGNED
+      state[me] = NOTIFIED
+#endif
+    };
+    /* The wakeup may be late: the first task of the own queue comes before. */
+    atomic { task = OLDEST(queue[me]); queue[me] = queue[me] - task };
+#ifndef NO_WAKE_QUEUED
     if
-    :: state[me] == IDLE -> state[me] = RUNNING
+    :: atomic { queue[me] == 0 -> skip }
+    :: atomic { queue[me] != 0 -> skip };
+      wake_one()
+    fi;
+#endif
+    if
+    :: task != 0 -> goto perform
     :: else
     fi
-  };
+  :: atomic { state[me] == IDLE -> state[me] = RUNNING }
+  :: atomic { state[me] != IDLE && state[me] != ASSIGNED -> skip }
+  fi;
 check:
   atomic {
     if
@@ -182,7 +221,11 @@ check:
   fi;
   if
   :: atomic { state[me] == IDLE -> state[me] = RUNNING }
-  :: atomic { state[me] != IDLE -> skip };
+  :: atomic { state[me] != IDLE ->
+#ifndef STAY_ASSIGNED
+      state[me] = NOTIFIED
+#endif
+    };
 #ifndef NO_WAKE_ANOTHER
     wake_one() /* another member takes what it was woken for */
 #endif

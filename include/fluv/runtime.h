@@ -44,11 +44,13 @@ typedef struct fluv_metrics {
   size_t size;
   /** Workers that were started. */
   uint64_t workers;
-  /** Tasks that have not returned. */
+  /** Tasks that have not returned; the main tasks of the runtime's own threads
+   *  are left out. */
   uint64_t tasks;
-  /** Tasks spawned for any worker that the worker took from its own queue. */
+  /** Tasks spawned for any worker that this one started, and that had been
+   *  queued at it. */
   uint64_t taken;
-  /** Tasks that it took from another worker's queue. */
+  /** Tasks that it started, and that had been queued at another worker. */
   uint64_t stolen;
   /** Tasks spawned for any worker and not yet taken. */
   uint64_t queued;
@@ -164,6 +166,51 @@ fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* runtime,
  fluv_runtime_spawn_loc(NULL, (fn), (arg), NULL, FLUV_LOC_NAMED(#fn))
 #define fluv_spawn_any_with(fn, arg, options)                                  \
  fluv_runtime_spawn_loc(NULL, (fn), (arg), (options), FLUV_LOC_NAMED(#fn))
+
+/**
+ * Run a task on a given worker, and get its result on this loop.
+ *
+ * Tasks stay where they were started. fluv_runtime_spawn() prefers workers that
+ * have fewer tasks, but does not promise how tasks are spread. To spread
+ * long-lived tasks evenly, give them to one worker after the other:
+ *
+ *   n = fluv_runtime_count_workers(runtime);
+ *   for (i = 0; i < count; i++)
+ *     f[i] = fluv_runtime_spawn_on(runtime, i % n, fn, arg);
+ *
+ * @param runtime  The runtime; NULL: fluv_runtime_current(), or else the one
+ *                 of this process, which is then made.
+ * @param worker   Number, from 0.
+ * @param fn       The task.
+ * @param arg      User pointer for `fn`, used on that worker's thread.
+ * @param options  As of fluv_spawn_with(); copied. NULL: defaults.
+ * @param loc      Place of the call; fluv_runtime_spawn_on() fills it in.
+ *
+ * @return  Future of this thread's loop, never NULL, with what `fn` returns.
+ * @errors  FLUV_EINVAL  there is no such worker, or `fn` is NULL.
+ *          FLUV_EAGAIN  called in on_start, and that worker starts later.
+ *          As fluv_spawn_on() and fluv_runtime_start(). If the task never runs,
+ *          options.free_arg has been called.
+ * @cancel  Cancels the task; ends when it has returned. One that was not
+ *          started runs nevertheless, cancelled, since it owns its argument.
+ * @since   0.1
+ */
+FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD
+fluv_future_t* fluv_runtime_spawn_on_loc(fluv_runtime_t* runtime,
+                                         unsigned worker,
+                                         fluv_task_fn fn,
+                                         void* arg,
+                                         const fluv_task_options_t* options,
+                                         const fluv_loc_t* loc);
+#define fluv_runtime_spawn_on(runtime, worker, fn, arg)                        \
+ fluv_runtime_spawn_on_with((runtime), (worker), fn, (arg), NULL)
+#define fluv_runtime_spawn_on_with(runtime, worker, fn, arg, options)          \
+ fluv_runtime_spawn_on_loc((runtime),                                          \
+                           (worker),                                           \
+                           (fn),                                               \
+                           (arg),                                              \
+                           (options),                                          \
+                           FLUV_LOC_NAMED(#fn))
 
 /**
  * Run a task on the first worker that is free, from any thread.

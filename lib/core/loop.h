@@ -85,8 +85,8 @@ struct fluv_loop {
   fluv__timers_t timers;
 
   /* Tasks and what can wake them. */
-  fluv__list_t tasks; /* all that have not returned */
-  size_t task_count;
+  fluv__list_t tasks;             /* all that have not returned */
+  fluv__atomic_size_t task_count; /* only its thread writes it */
   fluv__task_t* to_cancel; /* FIFO of those whose await is to be cancelled */
   fluv__task_t** to_cancel_end;
   bool cancelling;           /* somebody works that off */

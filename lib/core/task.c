@@ -56,12 +56,19 @@ static void clean_up(fluv__task_t* task) {
   while (fluv__locals_destroy(task));
 }
 
+/* Relaxed: other threads only want to know about how many there are. */
+static void add_tasks(fluv_loop_t* loop, size_t n) {
+  size_t count = atomic_load_explicit(&loop->task_count, memory_order_relaxed);
+
+  atomic_store_explicit(&loop->task_count, count + n, memory_order_relaxed);
+}
+
 static void end_task(fluv__task_t* task, int64_t result) {
   fluv_loop_t* loop = task->base.loop;
 
   fluv__task_report_locks(task);
   fluv__list_remove(&task->all);
-  loop->task_count--;
+  add_tasks(loop, (size_t) -1);
   task->stack = NULL;
   fluv__complete(&task->base, result);
 }
@@ -412,7 +419,7 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   }
   task->base.state = FLUV__PENDING;
   fluv__list_append(&loop->tasks, &task->all);
-  loop->task_count++;
+  add_tasks(loop, 1);
   fluv__ready_push(loop, &task->base);
   if (fluv__unlikely(loop->winding_down))
     fluv__cancel(&task->base);

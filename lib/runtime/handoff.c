@@ -281,6 +281,7 @@ static fluv__handoff_t* handoff_new(size_t size,
   h->arg = arg;
   h->loc = loc;
   h->done = NULL;
+  h->stolen = false;
   return h;
 }
 

@@ -29,6 +29,7 @@ struct fluv__handoff {
   const fluv_loc_t* loc;
   fluv_task_options_t* options; /* a copy, with what it points to; NULL: none */
   fluv_future_t* task;          /* the loop's; NULL before and after */
+  bool stolen; /* it has moved from one member's queue to another's */
   /* NULL: nobody is told, and there is nothing below. */
   void (*done)(fluv__handoff_t* h, int64_t result);
   fluv_promise_t* promise;

@@ -2,6 +2,12 @@
 /* Queues of tasks that any member of a runtime may start. */
 #include "runtime/runtime.h"
 
+enum {
+  /* So many more tasks than another a member may have before it queues at that
+   * one: it wakes no other thread for a few tasks. */
+  SLACK = 4
+};
+
 static void bump(atomic_ullong* counter) {
   /* Relaxed: only the member's own thread writes it. */
   atomic_store_explicit(counter,
@@ -13,14 +19,19 @@ static size_t length_of(fluv__member_t* m) {
   return atomic_load(&m->length);
 }
 
-/* We were called, and have something else to do: call another, if anything is
- * queued still. */
+/* May other members take from its queue? */
+static bool may_be_robbed(fluv__member_t* m) {
+  return length_of(m) > 0 && atomic_load(&m->state) != FLUV__ASSIGNED;
+}
+
+/* We were woken, and have something else to do: wake another, if anything is
+ * still queued. */
 static void pass_on(fluv_runtime_t* rt) {
   unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
   for (i = 0; i < seats; i++)
-    if (length_of(&rt->member[i]) > 0) {
+    if (may_be_robbed(&rt->member[i])) {
       fluv__wake_one(rt);
       return;
     }
@@ -60,23 +71,55 @@ static void add_length(fluv__member_t* m, size_t n) {
   atomic_store(&m->length, length_of(m) + n);
 }
 
+/* Wake it if it sleeps. False: it does not. */
+static bool wake(fluv__member_t* m, int new_state) {
+  int idle = FLUV__IDLE;
+
+  if (atomic_load(&m->state) != FLUV__IDLE ||
+      !atomic_compare_exchange_strong(&m->state, &idle, new_state))
+    return false;
+  atomic_fetch_add(&m->calls, 1);
+  /* A loop that is closed has left before, and woken another. */
+  if (fluv__inbox_post(&m->loop->inbox, &m->call) != 0)
+    call_over(m);
+  return true;
+}
+
 void fluv__wake_one(fluv_runtime_t* rt) {
   unsigned seats = atomic_load(&rt->seats);
   unsigned i;
 
-  for (i = 0; i < seats; i++) {
-    fluv__member_t* m = &rt->member[i];
-    int idle = FLUV__IDLE;
+  for (i = 0; i < seats; i++)
+    if (wake(&rt->member[i], FLUV__NOTIFIED))
+      return;
+}
 
-    if (atomic_load(&m->state) != FLUV__IDLE ||
-        !atomic_compare_exchange_strong(&m->state, &idle, FLUV__CALLED))
-      continue;
-    atomic_fetch_add(&m->calls, 1);
-    /* A loop that is closed has left before, and called another. */
-    if (fluv__inbox_post(&m->loop->inbox, &m->call) != 0)
-      call_over(m);
-    return;
-  }
+/* Something was queued at `m`: wake it, or another if it does not sleep. A host
+ * may not run its loop for long, so others may take what is queued there. */
+static void wake_for(fluv__member_t* m) {
+  bool own = fluv__loop != NULL && fluv__loop->member == m;
+
+  if (own || m->number >= m->runtime->count)
+    fluv__wake_one(m->runtime);
+  else if (!wake(m, FLUV__ASSIGNED) && atomic_load(&m->state) != FLUV__ASSIGNED)
+    fluv__wake_one(m->runtime);
+}
+
+size_t fluv__member_load(fluv__member_t* m) {
+  return atomic_load_explicit(&m->loop->task_count, memory_order_relaxed) +
+         length_of(m);
+}
+
+fluv__member_t* fluv__member_choose(fluv__member_t* m) {
+  fluv_runtime_t* rt = m->runtime;
+  size_t load = fluv__member_load(m);
+  fluv__member_t* other;
+
+  /* The loops of the others may be read once all are there. */
+  if (load <= SLACK || rt->count == 1 || !atomic_load(&rt->running))
+    return m;
+  other = &rt->member[m->next++ % rt->count];
+  return fluv__member_load(other) + SLACK < load ? other : m;
 }
 
 int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h) {
@@ -91,7 +134,7 @@ int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h) {
   pthread_mutex_unlock(&m->lock);
   if (closed)
     return FLUV_ESTOPPED;
-  fluv__wake_one(m->runtime);
+  wake_for(m);
   return 0;
 }
 
@@ -127,7 +170,7 @@ static fluv__handoff_t* take_own(fluv__member_t* m) {
   }
   pthread_mutex_unlock(&m->lock);
   if (h != NULL)
-    bump(&m->taken);
+    bump(h->stolen ? &m->stolen : &m->taken);
   return h;
 }
 
@@ -144,6 +187,7 @@ static size_t cut_half(fluv__member_t* victim, fluv__list_t* half) {
 
     fluv__list_remove(it);
     fluv__list_append(half, it);
+    fluv__container_of(it, fluv__handoff_t, link)->stolen = true;
   }
   add_length(victim, (size_t) 0 - n);
   pthread_mutex_unlock(&victim->lock);
@@ -161,10 +205,7 @@ static fluv__handoff_t* steal_from(fluv__member_t* m, fluv__member_t* victim) {
     return NULL;
   h = fluv__container_of(half.next, fluv__handoff_t, link);
   fluv__list_remove(&h->link);
-  atomic_store_explicit(
-      &m->stolen,
-      atomic_load_explicit(&m->stolen, memory_order_relaxed) + n,
-      memory_order_relaxed);
+  bump(&m->stolen); /* the others count when they are started */
   pthread_mutex_lock(&m->lock);
   closed = m->closed;
   while (!closed && !fluv__list_is_empty(&half)) {
@@ -191,7 +232,7 @@ static fluv__handoff_t* steal(fluv__member_t* m) {
   for (i = 1; i < seats; i++) {
     fluv__member_t* victim = &rt->member[(m->number + i) % seats];
 
-    if (length_of(victim) > 0 && (h = steal_from(m, victim)) != NULL)
+    if (may_be_robbed(victim) && (h = steal_from(m, victim)) != NULL)
       return h;
   }
   return NULL;
@@ -199,7 +240,6 @@ static fluv__handoff_t* steal(fluv__member_t* m) {
 
 /* For the metrics: what others may not read from the loop. */
 static void publish(fluv__member_t* m) {
-  atomic_store_explicit(&m->tasks, m->loop->task_count, memory_order_relaxed);
   atomic_store_explicit(&m->turns, m->loop->turn, memory_order_relaxed);
   atomic_store_explicit(&m->handed, m->loop->handed, memory_order_relaxed);
 }
@@ -208,15 +248,24 @@ static void publish(fluv__member_t* m) {
  * even if there is always something else to do. */
 static void member_begin(fluv_loop_t* loop) {
   fluv__member_t* m = loop->member;
-  int idle = FLUV__IDLE;
+  int state = atomic_load_explicit(&m->state, memory_order_relaxed);
+  bool assigned;
   fluv__handoff_t* h;
 
-  if (atomic_load_explicit(&m->state, memory_order_relaxed) == FLUV__IDLE)
-    (void) atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING);
+  if (state == FLUV__IDLE)
+    (void) atomic_compare_exchange_strong(&m->state, &state, FLUV__RUNNING);
+  assigned = state == FLUV__ASSIGNED;
+  if (assigned)
+    atomic_store(&m->state, FLUV__NOTIFIED);
   publish(m);
   h = take_own(m);
   if (h != NULL)
     fluv__handoff_run(h, loop);
+  /* Others have left the queue alone, and what was taken may take long. Its
+   * length is read after `state` was written: a thread that queues one more and
+   * finds the member ASSIGNED wakes no other. */
+  if (assigned && length_of(m) > 0)
+    fluv__wake_one(m->runtime);
 }
 
 static bool find_work(fluv__member_t* m) {
@@ -238,17 +287,15 @@ static bool member_rest(fluv_loop_t* loop) {
   if (find_work(m))
     return false;
   publish(m);
-  atomic_store_explicit(&m->idle_ns,
-                        uv_metrics_idle_time(loop->uv),
-                        memory_order_relaxed);
-  atomic_store_explicit(&m->rested_at, uv_hrtime(), memory_order_relaxed);
-  /* If somebody has called, the call is on its way, and ends the sleep. */
+  /* If it is NOTIFIED, a wakeup is on its way, and ends the sleep. */
   if (!atomic_compare_exchange_strong(&m->state, &running, FLUV__IDLE))
     return true;
   if (!find_work(m))
     return true;
-  if (!atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING))
+  if (!atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING)) {
+    atomic_store(&m->state, FLUV__NOTIFIED); /* not ASSIGNED: it is awake */
     pass_on(m->runtime);
+  }
   return false;
 }
 

@@ -156,7 +156,7 @@ static int64_t worker_task(void* arg) {
     options->on_stop(m->number, options->arg);
   loop->sched = NULL; /* it takes no more, and still is who it was */
   pthread_mutex_lock(&m->runtime->lock);
-  m->until_ns = uv_hrtime();
+  fluv__member_stop_clock(m);
   pthread_mutex_unlock(&m->runtime->lock);
   return err;
 }
@@ -317,7 +317,7 @@ static int find_runtime(fluv_runtime_t** out_runtime) {
   return get_default(out_runtime);
 }
 
-/* Where to queue: at home, or at one after the other. */
+/* Where to queue: from outside, at one worker after the other. */
 static int find_member(fluv_runtime_t* rt, fluv__member_t** out_member) {
   fluv__member_t* m = own_member(rt);
   int err = 0;
@@ -334,10 +334,38 @@ static int find_member(fluv_runtime_t* rt, fluv__member_t** out_member) {
     err = fluv_runtime_start(m->runtime);
   if (err != 0)
     return err;
-  if (m == NULL)
-    m = &rt->member[atomic_fetch_add(&rt->next, 1) % rt->count];
-  *out_member = m;
+  *out_member = m != NULL
+                    ? fluv__member_choose(m)
+                    : &rt->member[atomic_fetch_add(&rt->next, 1) % rt->count];
   return 0;
+}
+
+fluv_future_t* fluv_runtime_spawn_on_loc(fluv_runtime_t* rt,
+                                         unsigned worker,
+                                         fluv_task_fn fn,
+                                         void* arg,
+                                         const fluv_task_options_t* options,
+                                         const fluv_loc_t* loc) {
+  fluv__member_t* m = own_member(rt);
+  int err = 0;
+
+  if (rt != NULL)
+    fluv__check(rt, RUNTIME);
+  else if (m != NULL)
+    rt = m->runtime;
+  else
+    err = find_runtime(&rt);
+  if (err == 0)
+    err = fn == NULL || worker >= rt->count ? FLUV_EINVAL
+                                            : fluv_runtime_start(rt);
+  /* In on_start the loop of a later worker is missing. */
+  if (err == 0 && fluv_runtime_get_loop(rt, worker) == NULL)
+    err = FLUV_EAGAIN;
+  if (err != 0) {
+    fluv__handoff_unused(options, arg);
+    return fluv__future_fail(err, loc);
+  }
+  return fluv_spawn_on_loc(rt->member[worker].loop, fn, arg, options, loc);
 }
 
 fluv_future_t* fluv_runtime_spawn_loc(fluv_runtime_t* rt,
@@ -499,16 +527,27 @@ void fluv_runtime_free(fluv_runtime_t* rt) {
 static void add_times(fluv__member_t* m, fluv_metrics_t* sum) {
   uint64_t now = uv_hrtime();
   uint64_t all = (m->until_ns != 0 ? m->until_ns : now) - m->since_ns;
-  uint64_t idle = atomic_load(&m->idle_ns);
-  uint64_t rested_at = atomic_load(&m->rested_at);
+  uint64_t idle = m->until_ns != 0
+                      ? m->idle_ns
+                      : uv_metrics_idle_time(m->loop->uv) - m->idle_start_ns;
 
-  if (m->until_ns == 0 && atomic_load(&m->state) == FLUV__IDLE &&
-      rested_at < now)
-    idle += now - rested_at;
   if (idle > all)
     idle = all;
   sum->idle_ns += idle;
   sum->busy_ns += all - idle;
+}
+
+/* Tasks of the user's: without the main task of a thread of ours. */
+static uint64_t count_tasks(fluv__member_t* m) {
+  fluv_runtime_t* rt = m->runtime;
+  size_t n = 0;
+
+  if (m->loop != NULL)
+    n = atomic_load_explicit(&m->loop->task_count, memory_order_relaxed);
+  if (n > 0 && m->until_ns == 0 && m->number < rt->count &&
+      m->loop != rt->owner)
+    n--;
+  return n;
 }
 
 /* Under the runtime's lock. */
@@ -516,7 +555,7 @@ static void add_metrics(fluv__member_t* m, fluv_metrics_t* sum) {
   if (m->since_ns != 0)
     add_times(m, sum);
   sum->workers += m->ready ? 1 : 0;
-  sum->tasks += atomic_load(&m->tasks);
+  sum->tasks += count_tasks(m);
   sum->taken += atomic_load(&m->taken);
   sum->stolen += atomic_load(&m->stolen);
   sum->queued += atomic_load(&m->length);

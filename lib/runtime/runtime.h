@@ -11,15 +11,23 @@
  *
  * Sleeping. `state` of a member:
  *
- *   RUNNING --(nothing found)--> IDLE --(something was queued)--> CALLED
- *      ^---------(wakes by itself)---/                              |
- *      ^-------------------(the call arrives)-----------------------/
+ *   RUNNING --(nothing found)--> IDLE --(something was queued)--> NOTIFIED
+ *      ^---------(wakes by itself)---/ \                               ^  |
+ *      |              (queued at this member)--> ASSIGNED --(it wakes)--/  |
+ *      ^-------------------(the wakeup arrives)----------------------------/
  *
  * A member sets IDLE and then looks at all queues once more; whoever queues
  * looks for an IDLE member after that. Both are sequentially consistent, so one
  * of them sees the other: nothing lies in a queue while a member sleeps that
- * was not called. One is called at a time, and calls the next if it finds
+ * was not woken. One is woken at a time, and wakes the next if it finds
  * more than it can do, or has just found something else. doc/models/steal.pml.
+ *
+ * Spreading. A task stays with the member that starts it. A member that has
+ * more tasks than another therefore queues what it spawns at that one, and
+ * wakes it. Until it is awake it is ASSIGNED, and the others leave its queue
+ * alone: they would have taken all of it before it has a processor. When it
+ * wakes it is NOTIFIED or RUNNING, and wakes another if its queue holds more
+ * than it takes at once.
  *
  * Tasks never move: what moves between members has not been started.
  */
@@ -39,7 +47,8 @@ enum {
 enum {
   FLUV__RUNNING,
   FLUV__IDLE,
-  FLUV__CALLED
+  FLUV__NOTIFIED,
+  FLUV__ASSIGNED
 };
 
 typedef struct fluv__member {
@@ -53,6 +62,9 @@ typedef struct fluv__member {
   fluv_loop_t* loop; /* a reference; NULL: a seat that is free */
   uint64_t since_ns;
   uint64_t until_ns; /* 0: it is there */
+  /* Idle time of its libuv loop when it came, and of its stay when it went. */
+  uint64_t idle_start_ns;
+  uint64_t idle_ns;
   int64_t err;
   bool leaving; /* gone, but for a call on its way, which has a reference */
 
@@ -69,11 +81,9 @@ typedef struct fluv__member {
   atomic_ullong taken;
   atomic_ullong stolen;
   atomic_ullong calls;
-  atomic_ullong tasks; /* what follows: as of the last turn */
-  atomic_ullong turns;
+  atomic_ullong turns; /* what follows: as of the last turn */
   atomic_ullong handed;
-  atomic_ullong idle_ns;
-  atomic_ullong rested_at; /* when `idle_ns` was written */
+  unsigned next; /* the worker to compare loads with; of its own thread */
 } fluv__member_t;
 
 struct fluv_runtime {
@@ -111,6 +121,16 @@ void fluv__member_close(fluv__member_t* m, fluv__list_t* out_queued);
 
 /* Refuse what was taken so. */
 void fluv__refuse_all(fluv__list_t* queued);
+
+/* On its thread: the member at whose queue it is to put a task, which is the
+ * less loaded of itself and one other. */
+fluv__member_t* fluv__member_choose(fluv__member_t* m);
+
+/* Tasks on its loop, and in its queue; for threads that may read `loop`. */
+size_t fluv__member_load(fluv__member_t* m);
+
+/* Under the runtime's lock: it is no longer there. */
+void fluv__member_stop_clock(fluv__member_t* m);
 
 /* Any thread: something was queued; call one who sleeps, if there is any. */
 void fluv__wake_one(fluv_runtime_t* rt);

@@ -4,7 +4,7 @@
  * Such a loop keeps its thread and its host. While it turns it takes from the
  * queues like a worker. When it leaves, what lies in its queue goes to another
  * member. A call that is on its way then still finds the seat taken: whoever
- * calls reads `loop` after it has set CALLED. The seat is free when the call
+ * calls reads `loop` after it has set NOTIFIED. The seat is free when the call
  * has arrived.
  */
 #include "core/alive.h"
@@ -22,6 +22,7 @@ void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop) {
   m->loop = fluv_loop_ref(loop);
   m->since_ns = uv_hrtime();
   m->until_ns = 0;
+  m->idle_start_ns = uv_metrics_idle_time(loop->uv);
   pthread_mutex_lock(&m->lock);
   m->closed = rt->stopped;
   pthread_mutex_unlock(&m->lock);
@@ -31,6 +32,13 @@ void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop) {
   /* What is queued outside a drain is then looked at. */
   if (!fluv__is_draining(loop))
     fluv__loop_kick(loop);
+}
+
+void fluv__member_stop_clock(fluv__member_t* m) {
+  if (m->until_ns != 0)
+    return;
+  m->until_ns = uv_hrtime();
+  m->idle_ns = uv_metrics_idle_time(m->loop->uv) - m->idle_start_ns;
 }
 
 void fluv__member_vacate(fluv__member_t* m) {
@@ -67,7 +75,7 @@ static void end_own(fluv_runtime_t* rt) {
   if (fluv__runtime_join_threads(rt, loop->options.shutdown_ms + JOIN_MS) != 0)
     return;
   /* What of the members is on its way arrives. */
-  while (atomic_load(&rt->member[0].state) == FLUV__CALLED ||
+  while (atomic_load(&rt->member[0].state) >= FLUV__NOTIFIED ||
          !fluv__inbox_is_empty(&loop->inbox))
     (void) fluv__inbox_run(&loop->inbox, 1);
   fluv__runtime_unref(rt);
@@ -84,7 +92,7 @@ void fluv__member_leave(fluv_loop_t* loop) {
   fluv__member_close(m, &queued);
   (void) atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING);
   pthread_mutex_lock(&rt->lock);
-  m->until_ns = uv_hrtime();
+  fluv__member_stop_clock(m);
   pthread_mutex_unlock(&rt->lock);
   if (rt->owner == loop) {
     fluv__refuse_all(&queued);
@@ -92,7 +100,7 @@ void fluv__member_leave(fluv_loop_t* loop) {
     return;
   }
   hand_on(rt, &queued);
-  if (idle != FLUV__CALLED) { /* nobody is about to call it */
+  if (idle < FLUV__NOTIFIED) { /* nobody is about to call it */
     fluv__member_vacate(m);
     return;
   }
@@ -197,6 +205,7 @@ int fluv__runtime_of_run(fluv_loop_t* loop, fluv_runtime_t** out_runtime) {
   if (err != 0)
     return err;
   rt->owner = loop;
+  uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME);
   rt->member[0].ready = true;
   fluv__member_sit(&rt->member[0], loop);
   *out_runtime = rt;
