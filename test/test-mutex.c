@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutex, rwlock and semaphore: order, owners, cancelling, other threads. */
+/* Mutex: order, holders, cancelling, other threads. */
 #include "fluv-test.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 static fluv_mutex_t* mutex;
-static fluv_rwlock_t* lock;
-static fluv_semaphore_t* sem;
 
 static void setup(void) {
   test_setup_paused();
   ck_assert_err(fluv_mutex_new(&mutex), 0);
-  ck_assert_err(fluv_rwlock_new(&lock), 0);
-  ck_assert_err(fluv_semaphore_new(3, &sem), 0);
 }
 
 static void teardown(void) {
   fluv_mutex_free(mutex);
-  fluv_rwlock_free(lock);
-  ck_assert_uint_eq(fluv_semaphore_get_permits(sem), 3);
-  fluv_semaphore_free(sem);
   test_teardown();
 }
 
@@ -46,7 +38,7 @@ TEST_TASK(mutex_is_fifo) {
   fluv_cancel(f[1]);
   ck_assert_err(fluv_await(f[1]), FLUV_ECANCELED);
   ck_assert_err(fluv_mutex_unlock(mutex), 0);
-  /* It is on its way to the first: nobody overtakes. */
+  /* It is granted to the first waiter, and cannot be taken by others. */
   ck_assert_err(fluv_mutex_try_lock(mutex), FLUV_EAGAIN);
   ck_assert_err(fluv_await(f[0]), 0);
   ck_assert_err(fluv_await(f[2]), 0);
@@ -155,7 +147,7 @@ static void* hold_on_thread(void* arg) {
   return NULL;
 }
 
-TEST_TASK(mutex_on_its_way_is_handed_on) {
+TEST_TASK(a_cancelled_lock_passes_the_mutex_on) {
   fluv_future_t* first = fluv_mutex_lock(mutex);
   fluv_future_t* second = fluv_spawn(lock_and_note, TEXT("b"));
   pthread_t thread;
@@ -168,7 +160,7 @@ TEST_TASK(mutex_on_its_way_is_handed_on) {
   fluv_start(first);
   fluv_yield();
   uv_sem_post(&sems[1]);
-  uv_sem_wait(&sems[0]); /* given to the first, which has not got it yet */
+  uv_sem_wait(&sems[0]); /* granted to the first, which has not arrived */
   fluv_cancel(first);
   ck_assert_err(fluv_await(first), FLUV_ECANCELED);
   ck_assert_err(fluv_await(second), 0);
@@ -176,238 +168,6 @@ TEST_TASK(mutex_on_its_way_is_handed_on) {
   pthread_join(thread, NULL);
   uv_sem_destroy(&sems[0]);
   uv_sem_destroy(&sems[1]);
-  return 0;
-}
-
-static int64_t read_and_note(void* arg) {
-  int64_t err = fluv_await(fluv_rwlock_read(lock));
-
-  if (err < 0)
-    return err;
-  test_note(arg);
-  fluv_await(fluv_sleep(1));
-  return fluv_rwlock_unlock_read(lock);
-}
-
-static int64_t write_and_note(void* arg) {
-  int64_t err = fluv_await(fluv_rwlock_write(lock));
-
-  if (err < 0)
-    return err;
-  test_note(arg);
-  fluv_await(fluv_sleep(1));
-  return fluv_rwlock_unlock_write(lock);
-}
-
-TEST_TASK(rwlock_does_not_starve_writers) {
-  fluv_future_t* f[5];
-
-  f[0] = fluv_spawn(read_and_note, TEXT("a"));
-  f[1] = fluv_spawn(read_and_note, TEXT("b"));
-  f[2] = fluv_spawn(write_and_note, TEXT("W"));
-  f[3] = fluv_spawn(read_and_note, TEXT("c"));
-  f[4] = fluv_spawn(read_and_note, TEXT("d"));
-  fluv_yield();
-  ck_assert_trace("ab");
-  ck_assert_err(fluv_rwlock_try_read(lock), FLUV_EAGAIN);
-  ck_assert_err(fluv_await(fluv_join_all(f, 5, NULL)), 0);
-  ck_assert_trace("abWcd");
-  return 0;
-}
-
-TEST_TASK(rwlock_goes_on_when_a_writer_gives_up) {
-  fluv_future_t* f[3];
-
-  f[0] = fluv_spawn(read_and_note, TEXT("a"));
-  f[1] = fluv_spawn(write_and_note, TEXT("W"));
-  f[2] = fluv_spawn(read_and_note, TEXT("b"));
-  fluv_yield();
-  ck_assert_trace("a");
-  fluv_cancel(f[1]);
-  ck_assert_err(fluv_await(f[1]), FLUV_ECANCELED);
-  fluv_yield();
-  ck_assert_trace("ab");
-  ck_assert_err(fluv_await(f[0]), 0);
-  ck_assert_err(fluv_await(f[2]), 0);
-  return 0;
-}
-
-TEST_TASK(rwlock_downgrades_and_knows_its_writer) {
-  fluv_future_t* f[2];
-
-  ck_assert_err(fluv_rwlock_downgrade(lock), FLUV_EPERM);
-  ck_assert_err(fluv_rwlock_unlock_read(lock), FLUV_EPERM);
-  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), 0);
-  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), FLUV_EDEADLK);
-  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), FLUV_EDEADLK);
-  f[0] = fluv_spawn(read_and_note, TEXT("a"));
-  f[1] = fluv_spawn(write_and_note, TEXT("W"));
-  fluv_yield();
-  ck_assert_trace("");
-  ck_assert_err(fluv_rwlock_downgrade(lock), 0);
-  fluv_yield();
-  ck_assert_trace("a");
-  ck_assert_err(fluv_rwlock_unlock_write(lock), FLUV_EPERM);
-  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
-  ck_assert_err(fluv_await(fluv_join_all(f, 2, NULL)), 0);
-  ck_assert_trace("aW");
-  return 0;
-}
-
-#ifdef FLUV_DEBUG
-
-/* Who reads and would wait for himself. */
-TEST_TASK(rwlock_knows_its_readers) {
-  fluv_future_t* writer;
-
-  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), 0);
-  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), 0);
-  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
-  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), FLUV_EDEADLK);
-  writer = fluv_spawn(write_and_note, TEXT("W"));
-  fluv_yield();
-  ck_assert_err(fluv_await(fluv_rwlock_read(lock)), FLUV_EDEADLK);
-  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
-  ck_assert_err(fluv_await(writer), 0);
-  ck_assert_trace("W");
-
-  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), 0);
-  ck_assert_err(fluv_rwlock_downgrade(lock), 0);
-  ck_assert_err(fluv_await(fluv_rwlock_write(lock)), FLUV_EDEADLK);
-  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
-  return 0;
-}
-
-static void read_and_write(void* arg) {
-  (void) arg;
-  ck_assert_err(fluv_rwlock_read_blocking(lock, 0), 0);
-  ck_assert_err(fluv_rwlock_write_blocking(lock, FLUV_FOREVER), FLUV_EDEADLK);
-  ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
-}
-
-START_TEST(rwlock_knows_threads_that_read) {
-  test_on_thread(read_and_write, NULL);
-}
-END_TEST
-
-#endif
-
-static void* rwlock_on_thread(void* arg) {
-  long seen;
-  int i;
-
-  for (i = 0; i < *(int*) arg; i++) {
-    ck_assert_err(fluv_rwlock_write_blocking(lock, FLUV_FOREVER), 0);
-    counter++;
-    ck_assert_err(fluv_rwlock_unlock_write(lock), 0);
-    ck_assert_err(fluv_rwlock_read_blocking(lock, FLUV_FOREVER), 0);
-    seen = counter;
-    ck_assert_int_ge(seen, i);
-    ck_assert_err(fluv_rwlock_unlock_read(lock), 0);
-  }
-  return NULL;
-}
-
-TEST_TASK(rwlock_across_threads) {
-  pthread_t thread;
-  int n = 500;
-  int i;
-
-  counter = 0;
-  ck_assert_int_eq(pthread_create(&thread, NULL, rwlock_on_thread, &n), 0);
-  for (i = 0; i < n; i++) {
-    ck_assert_err(fluv_await(fluv_rwlock_write(lock)), 0);
-    counter++;
-    ck_assert_err(fluv_rwlock_unlock_write(lock), 0);
-  }
-  pthread_join(thread, NULL);
-  ck_assert_int_eq(counter, 2 * n);
-  return 0;
-}
-
-static int64_t acquire(void* arg) {
-  size_t n = strlen(arg);
-  int64_t err = fluv_await(fluv_semaphore_acquire(sem, n));
-
-  if (err < 0)
-    return err;
-  test_note(arg);
-  return 0;
-}
-
-TEST_TASK(semaphore_does_not_starve_big_requests) {
-  fluv_future_t* f[3];
-
-  ck_assert_err(fluv_semaphore_try_acquire(sem, 2), 0);
-  f[0] = fluv_spawn(acquire, TEXT("bbb"));
-  f[1] = fluv_spawn(acquire, TEXT("c"));
-  fluv_yield();
-  ck_assert_trace("");
-  ck_assert_err(fluv_semaphore_try_acquire(sem, 1), FLUV_EAGAIN);
-  ck_assert_err(fluv_semaphore_release(sem, 2), 0);
-  fluv_yield();
-  ck_assert_trace("bbb");
-  ck_assert_err(fluv_semaphore_release(sem, 3), 0);
-  ck_assert_err(fluv_await(fluv_join_all(f, 2, NULL)), 0);
-  ck_assert_trace("bbbc");
-  ck_assert_err(fluv_semaphore_release(sem, 1), 0);
-  return 0;
-}
-
-TEST_TASK(semaphore_goes_on_when_the_first_gives_up) {
-  fluv_future_t* f[2];
-
-  ck_assert_err(fluv_await(fluv_semaphore_acquire(sem, 2)), 0);
-  f[0] = fluv_spawn(acquire, TEXT("bbb"));
-  f[1] = fluv_spawn(acquire, TEXT("c"));
-  fluv_yield();
-  fluv_cancel(f[0]);
-  ck_assert_err(fluv_await(f[0]), FLUV_ECANCELED);
-  ck_assert_err(fluv_await(f[1]), 0);
-  ck_assert_err(fluv_semaphore_release(sem, 3), 0);
-  ck_assert_err(fluv_semaphore_release(sem, SIZE_MAX), FLUV_EOVERFLOW);
-  ck_assert_uint_eq(fluv_semaphore_forget(sem, 2), 2);
-  ck_assert_uint_eq(fluv_semaphore_forget(sem, 2), 1);
-  ck_assert_err(fluv_semaphore_release(sem, 3), 0);
-  return 0;
-}
-
-TEST_TASK(semaphore_closed) {
-  fluv_future_t* f = fluv_spawn(acquire, TEXT("bbbb"));
-
-  fluv_yield();
-  fluv_semaphore_close(sem);
-  ck_assert_err(fluv_await(f), FLUV_ECLOSED);
-  ck_assert(fluv_semaphore_is_closed(sem));
-  ck_assert_err(fluv_await(fluv_semaphore_acquire(sem, 1)), FLUV_ECLOSED);
-  ck_assert_err(fluv_semaphore_try_acquire(sem, 1), FLUV_ECLOSED);
-  return 0;
-}
-
-static void acquire_on_thread(void* arg) {
-  (void) arg;
-  ck_assert_err(fluv_semaphore_acquire_blocking(sem, 4, 1), FLUV_ETIMEDOUT);
-  ck_assert_err(fluv_semaphore_acquire_blocking(sem, 3, FLUV_FOREVER), 0);
-}
-
-static void release_on_thread(void* arg) {
-  ck_assert_err(fluv_semaphore_release(sem, *(size_t*) arg), 0);
-}
-
-TEST_TASK(semaphore_across_threads) {
-  fluv_future_t* first = fluv_semaphore_acquire(sem, 3);
-  fluv_future_t* second = fluv_semaphore_acquire(sem, 2);
-  size_t n = 3;
-
-  ck_assert_err(fluv_semaphore_acquire_blocking(sem, 1, 1), FLUV_EDEADLK);
-  test_on_thread(acquire_on_thread, NULL);
-  fluv_start(first);
-  fluv_start(second);
-  test_on_thread(release_on_thread, &n);
-  fluv_cancel(first); /* its permits are on their way */
-  ck_assert_err(fluv_await(first), FLUV_ECANCELED);
-  ck_assert_err(fluv_await(second), 0);
-  ck_assert_err(fluv_semaphore_release(sem, 2), 0);
   return 0;
 }
 
@@ -491,31 +251,19 @@ START_TEST(free_while_locked_aborts) {
 }
 END_TEST
 
-static int64_t locks(void* arg) {
+static int64_t lock_and_unlock(void* arg) {
   fluv_mutex_t* m = NULL;
-  fluv_rwlock_t* l = NULL;
-  fluv_semaphore_t* s = NULL;
   int64_t err = fluv_mutex_new(&m);
 
   (void) arg;
-  if (err == 0)
-    err = fluv_rwlock_new(&l);
-  if (err == 0)
-    err = fluv_semaphore_new(1, &s);
-  if (err == 0)
-    err = fluv_await(fluv_semaphore_acquire(s, 1));
   if (err == 0 && (err = fluv_await(fluv_mutex_lock(m))) == 0)
     fluv_mutex_unlock(m);
-  if (err == 0 && (err = fluv_await(fluv_rwlock_write(l))) == 0)
-    fluv_rwlock_unlock_write(l);
   fluv_mutex_free(m);
-  fluv_rwlock_free(l);
-  fluv_semaphore_free(s);
   return err;
 }
 
 START_TEST(out_of_memory) {
-  TEST_OOM(locks, NULL);
+  TEST_OOM(lock_and_unlock, NULL);
 }
 END_TEST
 
@@ -528,22 +276,7 @@ static Suite* mutex_suite(void) {
       mutex_timed_and_tried,
       mutex_knows_its_holder,
       mutex_across_threads,
-      mutex_on_its_way_is_handed_on);
-  tc = test_case(s, "rwlock", setup, teardown);
-  ADD(tc,
-      rwlock_does_not_starve_writers,
-      rwlock_goes_on_when_a_writer_gives_up,
-      rwlock_downgrades_and_knows_its_writer,
-      rwlock_across_threads);
-#ifdef FLUV_DEBUG
-  ADD(tc, rwlock_knows_its_readers, rwlock_knows_threads_that_read);
-#endif
-  tc = test_case(s, "semaphore", setup, teardown);
-  ADD(tc,
-      semaphore_does_not_starve_big_requests,
-      semaphore_goes_on_when_the_first_gives_up,
-      semaphore_closed,
-      semaphore_across_threads);
+      a_cancelled_lock_passes_the_mutex_on);
   tc = test_case(s, "mistakes", NULL, NULL);
   ADD(tc,
       a_task_that_returns_with_a_mutex_is_named,

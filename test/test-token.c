@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation tokens and task trackers. */
+/* Cancellation tokens, and futures bounded by them. */
 #include "fluv-test.h"
 
 #include <pthread.h>
 
 static fluv_token_t* root;
-static fluv_tracker_t* tracker;
 
 static void setup(void) {
   test_setup_paused();
   ck_assert_err(fluv_token_new(&root), 0);
-  ck_assert_err(fluv_tracker_new(&tracker), 0);
 }
 
 static void teardown(void) {
   fluv_token_free(root);
-  fluv_tracker_free(tracker);
   test_teardown();
 }
 
@@ -58,7 +55,7 @@ START_TEST(a_parent_may_go_before_its_children) {
 }
 END_TEST
 
-/* As deep as recursion would not go. */
+/* A tree that is too deep for recursion. */
 START_TEST(a_deep_tree_is_cancelled) {
   enum {
     DEPTH = 100000
@@ -93,7 +90,7 @@ static int64_t wait_cancelled(void* arg) {
   return err;
 }
 
-TEST_TASK(those_who_wait_are_told) {
+TEST_TASK(cancelling_wakes_waiters) {
   fluv_future_t* f[2] = { fluv_spawn(wait_cancelled, root),
                           fluv_spawn(wait_cancelled, root) };
   fluv_future_t* dropped = fluv_token_cancelled(root);
@@ -138,7 +135,7 @@ static int64_t sleeps(void* arg) {
   return fluv_await(fluv_sleep((uint64_t) * (int*) arg));
 }
 
-TEST_TASK(run_until_cancelled_ends_one_way_or_the_other) {
+TEST_TASK(run_until_cancelled_ends_by_result_or_token) {
   fluv_token_t* child;
   fluv_future_t* f;
   int ms = 10;
@@ -152,7 +149,7 @@ TEST_TASK(run_until_cancelled_ends_one_way_or_the_other) {
   fluv_start(f);
   fluv_token_cancel(root, FLUV_EPIPE);
   ck_assert_err(fluv_await(f), FLUV_EPIPE);
-  /* What is ready counts all the same; what is not is not begun. */
+  /* A result that is ready counts. Another future is not started. */
   ck_assert_err(fluv_await(fluv_run_until_cancelled(child, fluv_ready(3))), 3);
   ck_assert_err(fluv_await(fluv_run_until_cancelled(child, fluv_sleep(1))),
                 FLUV_EPIPE);
@@ -168,7 +165,7 @@ TEST_TASK(run_until_cancelled_itself_cancelled) {
   fluv_cancel(f);
   ck_assert_err(fluv_await(f), FLUV_ECANCELED);
   f = fluv_run_until_cancelled(root, fluv_spawn(sleeps, &ms));
-  fluv_cancel(f); /* cold: its task is under way all the same */
+  fluv_cancel(f); /* cold, but its task is live */
   ck_assert_err(fluv_await(f), FLUV_ECANCELED);
   f = fluv_run_until_cancelled(root, fluv_sleep(1));
   fluv_start(f);
@@ -179,68 +176,13 @@ TEST_TASK(run_until_cancelled_itself_cancelled) {
   return 0;
 }
 
-static int64_t guarded(void* arg) {
+static int64_t cancels_at_end(void* arg) {
   return fluv_token_cancel_at_end(arg, FLUV_EPIPE);
 }
 
-TEST_TASK(a_guard_cancels_at_the_end) {
-  ck_assert_err(fluv_await(fluv_spawn(guarded, root)), 0);
+TEST_TASK(a_token_is_cancelled_at_the_end_of_a_task) {
+  ck_assert_err(fluv_await(fluv_spawn(cancels_at_end, root)), 0);
   ck_assert_err(fluv_token_get_reason(root), FLUV_EPIPE);
-  return 0;
-}
-
-TEST_TASK(tracker_waits_until_closed_and_empty) {
-  fluv_future_t* wait = fluv_tracker_wait(tracker);
-  fluv_future_t* f;
-  int ms = 5;
-
-  fluv_start(wait);
-  f = fluv_tracker_spawn(tracker, sleeps, &ms);
-  ck_assert_uint_eq(fluv_tracker_get_count(tracker), 1);
-  ck_assert(fluv_tracker_close(tracker));
-  ck_assert(!fluv_tracker_close(tracker));
-  ck_assert(!fluv_future_is_done(wait));
-  fluv_detach(fluv_tracker_spawn(tracker, sleeps, &ms));
-  ck_assert_err(fluv_await(f), 0);
-  ck_assert_err(fluv_await(wait), 0);
-  ck_assert_uint_eq(fluv_tracker_get_count(tracker), 0);
-  ck_assert(fluv_tracker_reopen(tracker));
-  ck_assert_err(fluv_await(fluv_timeout(fluv_tracker_wait(tracker), 1)),
-                FLUV_ETIMEDOUT);
-  ck_assert_err(fluv_tracker_leave(tracker), FLUV_EPERM);
-  return 0;
-}
-
-TEST_TASK(tracker_counts_what_is_cancelled_and_dropped) {
-  int ms = 5;
-  fluv_future_t* f = fluv_tracker_spawn(tracker, sleeps, &ms);
-
-  fluv_cancel(f);
-  ck_assert_err(fluv_await(f), FLUV_ECANCELED);
-  f = fluv_tracker_spawn(tracker, sleeps, &ms);
-  fluv_yield();
-  fluv_drop(f);
-  fluv_tracker_close(tracker);
-  ck_assert_err(fluv_await(fluv_tracker_wait(tracker)), 0);
-  return 0;
-}
-
-static void* leave_on_thread(void* arg) {
-  (void) arg;
-  ck_assert_err(fluv_tracker_wait_blocking(tracker, 1), FLUV_ETIMEDOUT);
-  ck_assert_err(fluv_tracker_leave(tracker), 0);
-  ck_assert_err(fluv_tracker_wait_blocking(tracker, FLUV_FOREVER), 0);
-  return NULL;
-}
-
-TEST_TASK(tracker_across_threads) {
-  pthread_t thread;
-
-  fluv_tracker_enter(tracker);
-  fluv_tracker_close(tracker);
-  ck_assert_int_eq(pthread_create(&thread, NULL, leave_on_thread, NULL), 0);
-  ck_assert_err(fluv_await(fluv_tracker_wait(tracker)), 0);
-  pthread_join(thread, NULL);
   return 0;
 }
 
@@ -263,7 +205,7 @@ static int64_t tokens(void* arg) {
     fluv_token_cancel(token, FLUV_EPIPE);
   if (err == 0)
     err = fluv_await(fluv_token_cancelled(child));
-  /* One that was dropped for lack of memory is still on its way out. */
+  /* A task that was dropped for lack of memory has not ended yet. */
   while (t != NULL && fluv_tracker_get_count(t) > 0)
     fluv_yield();
   fluv_tracker_free(t);
@@ -285,16 +227,11 @@ static Suite* token_suite(void) {
       cancelling_reaches_all_below,
       a_parent_may_go_before_its_children,
       a_deep_tree_is_cancelled,
-      those_who_wait_are_told,
+      cancelling_wakes_waiters,
       threads_cancel_and_wait,
-      run_until_cancelled_ends_one_way_or_the_other,
+      run_until_cancelled_ends_by_result_or_token,
       run_until_cancelled_itself_cancelled,
-      a_guard_cancels_at_the_end);
-  tc = test_case(s, "tracker", setup, teardown);
-  ADD(tc,
-      tracker_waits_until_closed_and_empty,
-      tracker_counts_what_is_cancelled_and_dropped,
-      tracker_across_threads);
+      a_token_is_cancelled_at_the_end_of_a_task);
   tc = test_case(s, "limits", NULL, NULL);
   ADD(tc, out_of_memory);
   return s;
