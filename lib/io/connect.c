@@ -66,7 +66,7 @@ static void on_connect(uv_connect_t* req, int status) {
 
   fluv__free(attempt);
   if (op == NULL)
-    return; /* cut: its stream is being closed */
+    return; /* orphaned: its stream is being closed */
   op->attempt = NULL;
   if (status == 0)
     status =
@@ -174,7 +174,7 @@ static void drop_lookup(connect_op_t* op) {
 }
 
 /* Stop what is under way. */
-static void cut(connect_op_t* op) {
+static void orphan_pending(connect_op_t* op) {
   attempt_t* attempt = op->attempt;
 
   if (op->lookup != NULL)
@@ -189,7 +189,7 @@ static void cut(connect_op_t* op) {
 static void connect_cancel(fluv_future_t* f) {
   connect_op_t* op = (connect_op_t*) f;
 
-  cut(op);
+  orphan_pending(op);
   connect_end(op, op->passed ? FLUV_ETIMEDOUT : FLUV_ECANCELED);
 }
 

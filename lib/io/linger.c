@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* Lingering close.
  *
- * A kernel that is told to close a socket with unread input, or that gets input
- * for a closed one, sends a reset, and a reset makes the peer's kernel throw
- * away what its program has not read yet: the end of our last answer. So the
- * order is: shut down our direction, then read and discard until the peer has
- * shut down its own, then close. A limit in time and in bytes keeps a peer
- * from holding the socket.
+ * If a socket is closed with unread input, or input arrives after the close,
+ * the kernel sends a reset. A reset makes the peer's kernel discard what its
+ * program has not read yet: the end of our last answer. So the order is: shut
+ * down our direction, then read and discard until the peer has shut down its
+ * direction, then close. Limits in time and in bytes keep a peer from holding
+ * the socket.
  *
  *   open --fluv_close_linger()--> lingering --the end, an error, a limit,
  *                                             cancelled--> closed
  *
- * For its user the stream is closed from the beginning. libuv's reference is
- * the only one that is left; the state hangs on the stream until it ends.
+ * The user has closed the stream from the beginning. Only libuv's reference
+ * is left; the state belongs to the stream until lingering ends.
  */
 #include <uv.h>
 
 #include "io/stream.h"
 
 enum {
-  /* Discarded before the peer is taken for one that does not listen. Less cuts
-   * off who sends a large request that was refused half way. */
+  /* Bytes to discard before the connection is closed although the peer still
+   * sends. Less would reset peers that send a large request of which half was
+   * refused. */
   MAX_DISCARDED = 4 * 1024 * 1024,
-  /* Read by one call: some 1,000 calls for all of it. */
+  /* Bytes of one read: about 1,000 reads up to the limit. */
   SCRATCH_SIZE = 4096
 };
 
 struct fluv__linger {
   fluv_stream_t* stream;
   fluv__timer_t timer;
-  size_t left; /* bytes that are still discarded */
+  size_t left; /* bytes to discard until the limit */
   char scratch[SCRATCH_SIZE];
 };
 
@@ -74,12 +75,12 @@ static void on_read(uv_stream_t* handle, ssize_t n, const uv_buf_t* buf) {
 }
 
 static void on_shutdown(uv_shutdown_t* req, int status) {
-  (void) req; /* the reading learns of every error that matters */
+  (void) req; /* reading finds every error that matters */
   (void) status;
 }
 
-/* Shut down our direction, once what fluv itself holds has gone out, and read
- * what comes. 0 or an error. */
+/* Shut down our direction after the writes that libuv has queued, and read what
+ * arrives. 0 or an error. */
 static int begin(fluv_stream_t* stream, uint64_t limit_ms) {
   fluv__linger_t* linger = stream->linger;
   int err = 0;
@@ -115,8 +116,8 @@ static const fluv__ops_t linger_ops = {
   .cancel = linger_cancel,
 };
 
-/* Is there anything to linger for? Not when the peer has ended, or nothing was
- * ever done with the stream; and not without memory. */
+/* Does the close have to linger? No if the peer has ended or the stream has
+ * failed. Without memory it cannot. */
 static bool can_linger(fluv_stream_t* stream) {
   if (stream->closed || stream->ended || stream->write_error != 0 ||
       fluv__stream_ready(stream, NULL) < 0)

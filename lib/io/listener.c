@@ -254,8 +254,8 @@ static void accept_end(fluv_listener_t* listener, int64_t result) {
   fluv__complete(f, result);
 }
 
-/* Errors of one connection that was gone, or forbidden, before we came, which
- * accept(2) hands on, and of a signal: the next connection may be well. */
+/* Errors of one connection that ended or was forbidden before accept(2), which
+ * accept(2) returns, and of a signal: the next connection may be accepted. */
 static bool is_transient(int err) {
   switch (err) {
   case UV_ECONNABORTED:
@@ -274,15 +274,15 @@ static bool is_transient(int err) {
   }
 }
 
-/* What no later call can change: the descriptor is of no use. Everything else
- * may pass. A listener that gives up for an error that nobody has listed is
- * deaf for ever, one that tries again once a second costs nothing. */
+/* Errors of the descriptor itself, which no later call can change. All others
+ * may be temporary: a listener that stops at an error which is not listed here
+ * accepts nothing any more, one that retries once a second costs nothing. */
 static bool is_lasting(int err) {
   return err == UV_EBADF || err == UV_ENOTSOCK || err == UV_EINVAL;
 }
 
-/* Take a connection: 0, FLUV_EAGAIN, or what went wrong. The stream's memory
- * comes first, so that there is none without a place to put it. */
+/* Accept a connection: 0, FLUV_EAGAIN, or another error. The stream is allocated
+ * first, so that no connection is accepted without memory for it. */
 static int take_connection(fluv_listener_t* listener,
                            fluv_stream_t** out_stream,
                            const fluv_loc_t* loc) {
@@ -300,8 +300,8 @@ static int take_connection(fluv_listener_t* listener,
     fluv__stream_unref(stream);
     return fd;
   }
-  /* A connection that is already reset may refuse its options: its first
-   * read will say so. */
+  /* A connection that is already reset may refuse its options. Its first read
+   * then returns the error. */
   (void) fluv__tcp_options_apply(fd, &listener->options);
   stream->fd = fd;
   listener->accept_turn = listener->loop->turn;
@@ -342,7 +342,7 @@ static void back_off(fluv_listener_t* listener, int err) {
     listener->backoff_ms = MAX_BACKOFF_MS;
 }
 
-/* Somebody waits and there may be a connection. */
+/* An accept waits and a connection may have arrived. */
 static void try_accept(fluv_listener_t* listener) {
   const accept_op_t* op = (const accept_op_t*) listener->acceptor;
   int err = take_connection(listener, op->out_stream, op->base.loc);

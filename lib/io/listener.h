@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening sockets, before a loop has them. */
+/* Listening sockets, before they belong to a loop. */
 #ifndef FLUV_IO_LISTENER_H
 #define FLUV_IO_LISTENER_H
 
@@ -18,8 +18,8 @@ int fluv__listener_new(int fd,
                        fluv_listener_t** out_listener,
                        const fluv_loc_t* loc);
 
-/* Take a connection that is there, while no accept waits: 0, FLUV_EAGAIN, or
- * what went wrong. */
+/* Accept a connection from the backlog, while no accept waits: 0, FLUV_EAGAIN,
+ * or another error. */
 int fluv__listener_try_accept(fluv_listener_t* listener,
                               fluv_stream_t** out_stream,
                               const fluv_loc_t* loc);
@@ -27,13 +27,12 @@ int fluv__listener_try_accept(fluv_listener_t* listener,
 /* Will accepting never work again after this error? */
 bool fluv__listener_error_lasts(int err);
 
-/* How many connections were asked to wait in the backlog at most. */
+/* The size of the backlog that was requested. */
 int fluv__listener_backlog(const fluv_listener_t* listener);
 
-/* From now on nobody can begin to connect, as if nothing arrived; whose
- * handshake has begun can end it. The backlog then empties for good, and the
- * listener can be closed without a reset. Does nothing where there is no
- * way. */
+/* From now on the kernel drops new handshakes; those that have begun can
+ * complete. When the backlog is empty, it stays empty, and the listener can be
+ * closed without a reset. Does nothing where the kernel has no filters. */
 void fluv__listener_refuse_new(fluv_listener_t* listener);
 
 #endif /* FLUV_IO_LISTENER_H */

@@ -60,9 +60,9 @@ static bool is_ascii(const char* text) {
   return true;
 }
 
-/* libuv knows how to write such a name for DNS. A call that waits takes a loop,
- * but none that anybody runs. */
-static int look_up_by_libuv(fluv__lookup_t* lookup,
+/* libuv can encode such a name for DNS. A synchronous call needs a loop, but
+ * nothing has to run it. */
+static int resolve_by_libuv(fluv__lookup_t* lookup,
                             const struct addrinfo* hints) {
   const fluv__hostport_t* address = &lookup->address;
   uv_getaddrinfo_t req;
@@ -79,7 +79,7 @@ static int look_up_by_libuv(fluv__lookup_t* lookup,
 }
 
 /* The job, on a thread of the pool. */
-static int64_t look_up(void* arg) {
+static int64_t resolve(void* arg) {
   fluv__lookup_t* lookup = arg;
   const fluv__hostport_t* address = &lookup->address;
   struct addrinfo hints;
@@ -87,7 +87,7 @@ static int64_t look_up(void* arg) {
   memset(&hints, 0, sizeof(hints));
   hints.ai_socktype = SOCK_STREAM;
   if (!is_ascii(address->host))
-    return look_up_by_libuv(lookup, &hints);
+    return resolve_by_libuv(lookup, &hints);
   return translate(
       getaddrinfo(address->host, address->port, &hints, &lookup->found));
 }
@@ -127,7 +127,7 @@ fluv_future_t* fluv__lookup_start(const fluv__hostport_t* address,
   options.name = name;
   options.free_arg = free_arg;
   options.drop_result = drop_result;
-  f = fluv__spawn_lookup(look_up, lookup, &options, loc);
+  f = fluv__spawn_lookup(resolve, lookup, &options, loc);
   if (!fluv_future_is_done(f)) /* else it has been refused, and freed */
     *out_lookup = lookup;
   return f;

@@ -9,7 +9,7 @@
 
 typedef struct fluv__lookup {
   fluv__hostport_t address;
-  struct addrinfo* found; /* the job's result, for whoever gets it */
+  struct addrinfo* found; /* the job's result; the reader takes it */
 } fluv__lookup_t;
 
 /* Future of a look-up that is under way, with 0 or an error. *out_lookup is

@@ -69,8 +69,8 @@ static void on_read(uv_stream_t* handle, ssize_t n, const uv_buf_t* buf) {
     if (stream->read_turn != stream->loop->turn)
       stop_reading(stream);
   } else if (n < 0) {
-    /* The end, or an error. With nobody to tell: the next read will start
-     * anew and meet it again. */
+    /* The end of the stream, or an error. If no read waits, the next read
+     * starts reading again and gets the same result. */
     stop_reading(stream);
     stream->ended = true;
     if (op != NULL)

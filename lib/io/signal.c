@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting to be told to end.
+/* Waiting for a signal that asks the process to end.
  *
- * The handles outlive the operation until libuv has closed them, and so have
- * memory of their own. They are started for one signal only: then the kernel
- * itself puts the default action back (SA_RESETHAND), and a second SIGINT ends
- * the process whatever the loop does.
+ * The handles outlive the operation until libuv has closed them, so they have
+ * memory of their own. They are started for one signal only: the kernel then
+ * restores the default action (SA_RESETHAND), and a second SIGINT ends the
+ * process even if the loop is blocked.
  */
 #include <signal.h>
 #include <uv.h>

@@ -289,7 +289,7 @@ fluv_future_t* fluv_reset_loc(fluv_stream_t* stream, const fluv_loc_t* loc) {
   if (stream == NULL)
     return fluv_ready_loc(0, loc);
   fluv__stream_check(stream, "reset", loc);
-  /* Closing then sends a reset; where this fails, it closes as ever. */
+  /* The close then sends a reset. If this fails, it is an ordinary close. */
   (void) setsockopt(fluv__stream_fd(stream),
                     SOL_SOCKET,
                     SO_LINGER,

@@ -4,10 +4,11 @@
  *   unbound (a descriptor of accept's) --first use--> bound --close--> closed
  *                       bound --fluv_close_linger()--> lingering --> closed
  *
- * References: one of the user's, until fluv_close(); one of libuv's, from
- * binding to its close callback; one of every operation's, so that one which
- * is started after the close finds a stream that says so. Not atomic: an
- * unbound stream is one thread's at a time, a bound one its loop's.
+ * References: one of the user, until fluv_close(); one of libuv, from binding
+ * to its close callback; one of each operation, so that an operation which is
+ * started after the close finds a stream that is closed. The count is not
+ * atomic: an unbound stream is used by one thread at a time, a bound stream by
+ * the thread of its loop.
  *
  * The handle keeps the loop alive only while an operation waits on it.
  */
@@ -19,8 +20,8 @@
 #include "core/loop.h"
 #include "core/object.h"
 
-/* Most that fluv holds of a write that the kernel did not take at once. More
- * would cost memory per slow peer, less more wake-ups. */
+/* The part of a write that fluv copies if the kernel does not take it at once.
+ * More would cost memory for each slow peer, less would cost more wakeups. */
 enum {
   FLUV__BOUNCE_SIZE = 16 * 1024
 };
@@ -32,9 +33,14 @@ typedef struct fluv__bounce {
 
 typedef struct fluv__linger fluv__linger_t;
 
+/* An unbound stream is used by one thread at a time, a bound one by the thread
+ * of its loop. No field is atomic or has a lock. */
 struct fluv_stream {
   fluv__object_t object;
-  fluv__handle_t handle; /* in the loop's list while bound */
+
+  /* The handle: its entry in the loop's list while bound, libuv's part, the
+   * references, and the number of operations that keep the loop alive. */
+  fluv__handle_t handle;
   union {
     uv_handle_t handle;
     uv_stream_t stream;
@@ -43,25 +49,33 @@ struct fluv_stream {
   fluv_loop_t* loop; /* NULL: unbound */
   int fd;            /* while unbound; else -1 */
   unsigned refs;
-  unsigned waiting; /* operations that keep the loop alive */
+  unsigned waiting;
+
+  /* State of the connection. */
   bool closed;
-  bool abandoned;     /* closed by fluv; the user still holds a reference */
-  bool shut;          /* no more writes */
-  bool reading;       /* uv_read_start() is in force */
-  bool bouncing;      /* libuv has the bounce */
-  bool ended;         /* the peer's end, or an error, has been read */
-  uint64_t read_turn; /* turn of the last read that got something */
+  bool abandoned; /* closed by fluv; the user still holds a reference */
+  bool shut;      /* no more writes */
+  bool reading;   /* uv_read_start() is in force */
+  bool bouncing;  /* libuv has the bounce */
+  bool ended;     /* the peer's end, or an error, has been read */
+
+  uint64_t read_turn; /* turn of the last read that got bytes */
   uint64_t bytes_read;
   uint64_t bytes_written;
+
+  /* The operations that wait, one of each kind; NULL: none. */
   fluv_future_t* reader;
   fluv_future_t* writer;
   fluv_future_t* shutdown_op;
   fluv_future_t* closer;
   const fluv_loc_t* closed_at;
-  fluv__bounce_t* bounce; /* made when first needed */
-  int write_error;        /* of a bounce that nobody waited for */
+
+  /* The copy of what the kernel did not take, allocated when first needed, and
+   * the error of writing it when no operation waited. */
+  fluv__bounce_t* bounce;
+  int write_error;
   uv_shutdown_t shutdown_req;
-  fluv__linger_t* linger; /* while it lingers: its user has closed it */
+  fluv__linger_t* linger; /* while lingering; the user has closed the stream */
 };
 
 /* A stream that owns a descriptor, unbound; the descriptor is non-blocking.
@@ -75,8 +89,8 @@ int fluv__stream_init(fluv_stream_t* stream);
  * reference is still to be given back. */
 void fluv__stream_close(fluv_stream_t* stream, fluv_future_t* closer);
 
-/* The two halves of that: what waits on it ends; libuv and the kernel let
- * go. */
+/* The two halves of a close: the first ends the operations that wait, the
+ * second releases the handle. */
 void fluv__stream_end_ops(fluv_stream_t* stream);
 void fluv__stream_release(fluv_stream_t* stream, fluv_future_t* closer);
 
@@ -100,11 +114,12 @@ fluv__stream_op_t* fluv__stream_op_new(const fluv__ops_t* ops,
                                        fluv_future_t** out_failed);
 void fluv__stream_op_release(fluv_future_t* f);
 
-/* May an operation begin, given who has the place it wants? 0 or an error;
- * binds the stream if need be. */
+/* Can an operation begin? `place` is the operation that has its slot, or NULL.
+ * 0 or an error; binds an unbound stream. */
 int fluv__stream_ready(fluv_stream_t* stream, const fluv_future_t* place);
 
-/* An operation begins and ends to wait: the loop is kept alive. */
+/* An operation begins and ends waiting. In between, the handle keeps the loop
+ * alive. */
 void fluv__stream_wait_begin(fluv_stream_t* stream);
 void fluv__stream_wait_end(fluv_stream_t* stream);
 
@@ -116,7 +131,8 @@ void fluv__stream_check(const fluv_stream_t* stream,
                         const char* what,
                         const fluv_loc_t* loc);
 
-/* A future that closing completes: under way, and cannot be stopped. */
+/* A future for a close that has begun. The close cannot be cancelled; it
+ * completes the future. */
 fluv_future_t* fluv__closer_new(const fluv_loc_t* loc);
 
 #endif /* FLUV_IO_STREAM_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bridge: any libuv request as a future. */
+/* A future for any libuv request. */
 #include <fluv/uv.h>
 
 #include "core/loop.h"
@@ -10,8 +10,8 @@ typedef struct uv_op {
 } uv_op_t;
 
 static void uv_op_cancel(fluv_future_t* f) {
-  /* In vain if it has begun, or is of a kind that cannot be cancelled: then
-   * its callback ends the future in its own time. */
+  /* This has no effect if the request has begun or is of a kind that cannot be
+   * cancelled. Its callback then completes the future. */
   (void) uv_cancel(((uv_op_t*) f)->req);
 }
 
