@@ -22,7 +22,7 @@ static int64_t listen_in(void* arg) {
 
   while ((err = fluv_await(fluv_broadcast_recv(self->rx, &item))) !=
          FLUV_ECLOSED) {
-    if (err == FLUV_ELAGGED) /* too slow: continue with the oldest that is kept */
+    if (err == FLUV_ELAGGED) /* too slow; continue */
       continue;
     if (err < 0)
       break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
-/* An HTTP server on all cores that shuts down gracefully: it answers the requests
- * that have begun, closes idle connections at once, and waits at most five
- * seconds.
+/* An HTTP server on all cores that shuts down gracefully: it answers the
+ * requests that have begun, closes idle connections at once, and waits at most
+ * five seconds.
  *
  * Shows:   fluv_tcp_serve on all workers of fluv_run(), fluv_shutdown_signal,
  *          fluv_run_until_cancelled, fluv_server_close
@@ -45,10 +45,10 @@ static int64_t read_when_idle(fluv_stream_t* peer,
   return n;
 }
 
-/* Read a request up to its empty line. Returns its size; 0 if the peer has ended
- * the connection; FLUV_ETIMEDOUT if the server shuts down and the connection is
- * idle. A connection that is new, or has sent a part of a request, is not idle:
- * the server waits for it until the grace is over. */
+/* Read a request up to its empty line. Returns its size; 0 if the peer has
+ * ended the connection; FLUV_ETIMEDOUT if the server shuts down and the
+ * connection is idle. A connection that is new, or has sent a part of a
+ * request, is not idle: the server waits for it until the grace is over. */
 static int64_t read_request(fluv_stream_t* peer,
                             char* buf,
                             bool first,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Is there a full fence wherever a thread stores a flag and then loads the flag of
+# Is there a full fence wherever a thread stores a flag and then loads that of
 # another thread? x86-64 and AArch64 order this even where C11 does not promise
 # it, so this checks the code that clang generates for RISC-V. Nothing is run.
 # shellcheck source=test/tap.sh
@@ -70,7 +70,7 @@ fences() {
 }
 
 # `tx_waits` and `taken`.
-fences sync/send.c look_again
+fences sync/send.c recheck_locked
 fences sync/recv.c recv_start
 # `head` and `asleep`.
 fences core/inbox.c fluv__inbox_push fluv__inbox_sleep

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocking jobs that are abandoned: cancelled, dropped, or orphaned by their loop. */
+/* Blocking jobs that are abandoned: cancelled, dropped, or orphaned by their
+ * loop. */
 #include "fluv-test-jobs.h"
 
 #include <sched.h>

@@ -450,8 +450,8 @@ static void pause_10_ms(void) {
   nanosleep(&t, NULL);
 }
 
-/* In real time, because nothing must happen in it. A worker may spin for a while
- * after it was busy; then no worker wakes up and no time is computed. */
+/* In real time, because nothing must happen in it. A worker may spin for a
+ * while after it was busy; then no worker wakes up and no time is computed. */
 START_TEST(idle_workers_sleep) {
   fluv_runtime_options_t options = FLUV_RUNTIME_OPTIONS_INIT;
   fluv_loop_options_t loop_options = FLUV_LOOP_OPTIONS_INIT;
