@@ -295,6 +295,35 @@ START_TEST(block_on_in_a_task_aborts) {
 }
 END_TEST
 
+static void block_in_hook(fluv_promise_t* p, void* arg) {
+  (void) p;
+  (void) arg;
+  EXPECT_LINE(__LINE__ + 1);
+  fluv_block_on(fluv_sleep(1));
+}
+
+/* A combinator is being cancelled, from plain code: what ends meanwhile is put
+ * into a list until the hook has returned. */
+static void blocking_in_a_hook(void* arg) {
+  fluv_future_t* arms[2];
+  fluv_promise_t* p;
+  fluv_future_t* f;
+
+  (void) arg;
+  test_setup();
+  ck_assert_err(fluv_promise_new(&p, &arms[0]), 0);
+  fluv_promise_on_cancel(p, block_in_hook, NULL);
+  arms[1] = fluv_never();
+  f = fluv_select(arms, 2, NULL);
+  fluv_start(f);
+  fluv_cancel(f);
+}
+
+START_TEST(block_on_in_a_hook_aborts) {
+  check_abort(blocking_in_a_hook, "fluv_block_on() inside a function");
+}
+END_TEST
+
 static void block_in_callback(uv_timer_t* handle) {
   (void) handle;
   EXPECT_LINE(__LINE__ + 1);
@@ -799,6 +828,7 @@ static Suite* misuse_suite(void) {
       await_in_a_host_callback_aborts,
       what_is_for_tasks_aborts_outside,
       block_on_in_a_task_aborts,
+      block_on_in_a_hook_aborts,
       block_on_in_a_callback_of_its_loop_aborts,
       uv_run_in_a_task_aborts_and_names_it,
       uv_run_in_other_wrong_places_aborts,

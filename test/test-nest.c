@@ -2,6 +2,7 @@
 /* Nesting: thousands of futures, each waiting for another, on a small stack. */
 #include "fluv-test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 enum {
@@ -160,46 +161,103 @@ TEST_TASK(join_sets_that_wait_for_each_other_end_one_by_one) {
   return 0;
 }
 
-/* Once, with tasks that cannot be made. */
+/* Once, with tasks that cannot be made. The first function fails on a loop of
+ * its own, and the loop of those who wait has no memory for a task. */
 
-static int fails;
+static __thread bool refuse;
 
 static void* poor_malloc(size_t size) {
-  return fails ? NULL : malloc(size);
+  return refuse ? NULL : malloc(size);
 }
 
 static void* poor_realloc(void* ptr, size_t size) {
-  return fails ? NULL : realloc(ptr, size);
+  return refuse ? NULL : realloc(ptr, size);
 }
 
-static int64_t fail_later(void* arg) {
-  ck_assert_err(fluv_await(fluv_sleep(1)), 0);
-  fails = 1;
-  (void) arg;
+typedef struct first {
+  fluv_once_t* once;
+  fluv_oneshot_tx_t* running;
+  fluv_oneshot_rx_t* go_on;
+} first_t;
+
+static int64_t fail_when_told(void* arg) {
+  first_t* first = arg;
+
+  ck_assert_err(fluv_oneshot_send(first->running, NULL), 0);
+  ck_assert_err(fluv_await(fluv_oneshot_recv(first->go_on, NULL)), 0);
   return FLUV_EPIPE;
+}
+
+static int64_t get_first(void* arg) {
+  first_t* first = arg;
+
+  return fluv_await(fluv_once_get(first->once, fail_when_told, first));
+}
+
+static void* run_first(void* arg) {
+  ck_assert_err(fluv_run(get_first, arg, NULL), FLUV_EPIPE);
+  return NULL;
+}
+
+static int64_t wait_for_ever(void* arg) {
+  (void) arg;
+  return fluv_await(fluv_never());
 }
 
 static int64_t never_called(void* arg) {
   (void) arg;
-  return FLUV_EPIPE;
+  ck_abort_msg("there is no memory for this task");
+  return 0;
+}
+
+/* Use up the memory that the loop has for tasks. */
+static size_t fill_up(fluv_future_t** tasks, size_t max) {
+  size_t n;
+
+  refuse = true;
+  for (n = 0; n < max; n++) {
+    tasks[n] = fluv_spawn(wait_for_ever, NULL);
+    if (fluv_future_is_done(tasks[n]))
+      break;
+  }
+  ck_assert_uint_lt(n, max);
+  refuse = false;
+  ck_assert_err(fluv_await(fluv_sleep(1)), 0);
+  return n;
 }
 
 static int64_t spawns_fail(void* arg) {
   static fluv_future_t* f[DEEP];
-  fluv_once_t* once;
-  int i;
+  static fluv_future_t* tasks[DEEP];
+  fluv_oneshot_rx_t* running;
+  fluv_oneshot_tx_t* go_on;
+  first_t first;
+  pthread_t thread;
+  size_t filled;
+  size_t i;
 
-  ck_assert_err(fluv_once_new(&once), 0);
+  ck_assert_err(fluv_once_new(&first.once), 0);
+  ck_assert_err(fluv_oneshot_new(0, NULL, &first.running, &running), 0);
+  ck_assert_err(fluv_oneshot_new(0, NULL, &go_on, &first.go_on), 0);
+  ck_assert_int_eq(pthread_create(&thread, NULL, run_first, &first), 0);
+  ck_assert_err(fluv_await(fluv_oneshot_recv(running, NULL)), 0);
   for (i = 0; i < DEEP; i++) {
-    f[i] = fluv_once_get(once, i == 0 ? fail_later : never_called, NULL);
+    f[i] = fluv_once_get(first.once, never_called, NULL);
     fluv_start(f[i]);
   }
-  ck_assert_err(fluv_await(f[0]), FLUV_EPIPE);
-  fails = 0;
-  for (i = 1; i < DEEP; i++)
-    ck_assert_int_lt(fluv_await(f[i]), 0);
+  filled = fill_up(tasks, DEEP);
+  refuse = true;
+  ck_assert_err(fluv_oneshot_send(go_on, NULL), 0);
+  for (i = 0; i < DEEP; i++)
+    ck_assert_err(fluv_await(f[i]), FLUV_ENOMEM);
+  refuse = false;
+  for (i = 0; i < filled; i++)
+    fluv_drop(tasks[i]);
+  ck_assert_int_eq(pthread_join(thread, NULL), 0);
+  fluv_once_free(first.once);
+  fluv_oneshot_rx_free(running);
+  fluv_oneshot_rx_free(first.go_on);
   (void) arg;
-  fluv_once_free(once);
   return 0;
 }
 

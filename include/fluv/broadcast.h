@@ -166,6 +166,9 @@ fluv_future_t* fluv_broadcast_closed_loc(fluv_broadcast_tx_t* tx,
 /**
  * Receive the next message.
  *
+ * A message belongs to nobody alone, so nothing is given back: if the future is
+ * done and dropped unread, this receiver skips the message.
+ *
  * @param rx        The receiver; must stay until the future has ended.
  * @param out_item  Gets the message; must stay until the future has ended.
  * @param loc       Place of the call; fluv_broadcast_recv() fills it in.

@@ -205,7 +205,8 @@ int fluv_send_blocking(fluv_sender_t* tx,
  * @param n           Number of slots, at most the capacity. With capacity 0 it
  *                    must be 1: one waiting receiver, reserved for this permit.
  * @param out_permit  Gets the permit. Use it with fluv_permit_send(), and end
- *                    it with fluv_permit_release().
+ *                    it with fluv_permit_release(). It must stay until the
+ *                    future was read or dropped.
  * @param loc         Place of the call; fluv_reserve() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
@@ -265,8 +266,12 @@ void fluv_permit_release(fluv_permit_t* permit);
 /**
  * Receive a message.
  *
+ * As long as such a future is left, done or not, the receiver must not move to
+ * another thread.
+ *
  * @param rx        The receiver; must stay until the future has ended.
- * @param out_item  Gets the message; must stay until the future has ended.
+ * @param out_item  Gets the message; must stay until the future was read or
+ *                  dropped.
  * @param loc       Place of the call; fluv_recv() fills it in.
  *
  * @return  Future, never NULL, with the value 0.
@@ -286,6 +291,7 @@ fluv_future_t* fluv_recv_loc(fluv_receiver_t* rx,
  *
  * @param rx         The receiver; must stay until the future has ended.
  * @param out_items  Gets the messages, one behind the other; room for `most`.
+ *                   Must stay until the future was read or dropped.
  * @param most       Messages at most.
  * @param loc        Place of the call; fluv_recv_many() fills it in.
  *

@@ -79,6 +79,14 @@ void fluv_cancel(fluv_future_t* f);
  * that is dropped keeps running, with its awaits cancelled, until it returns.
  * The result is discarded; an error is not reported.
  *
+ * A future that is done, and whose result nobody has read, gives back what the
+ * result stands for: a lock is unlocked, permits and reserved slots are free
+ * again, a wakeup goes to the next, a connection is closed, and messages go
+ * back to the front of their channel, or are destroyed if that has no receiver
+ * any more. For this the drop still reads the out parameters of the future,
+ * which must be untouched. The channel, semaphore or listener that the result
+ * came from may be freed before; a lock may not, since it is locked.
+ *
  * @param f    The future. Taken over. NULL is ignored.
  * @param loc  Place of the call; fluv_drop() fills it in.
  *

@@ -158,8 +158,10 @@ int fluv_loop_close(void);
  * @errors  FLUV_EDEADLK  the loop ran out of work first; the future was
  *                        cancelled.
  *          FLUV_ECANCELED the future was cancelled; uv_stop() cancels it too.
- *          Any error of the future. A call from inside a task, a continuation
- *          or another fluv_block_on() of this thread aborts. A call from a
+ *          Any error of the future. A call from inside a task, a continuation,
+ *          another fluv_block_on() of this thread, or a function that fluv
+ *          calls while futures end (that of fluv_promise_on_cancel(), or one
+ *          that frees an argument or a message) aborts. A call from a
  *          callback of the program's own uv_run() nests uv_run(), which libuv
  *          forbids.
  * @since   0.1

@@ -93,7 +93,8 @@ bool fluv_oneshot_is_closed(fluv_oneshot_tx_t* tx);
  * Receive the message.
  *
  * @param rx        The receiver; must stay until the future has ended.
- * @param out_item  Gets the message; must stay until the future has ended.
+ * @param out_item  Gets the message; must stay until the future was read or
+ *                  dropped.
  * @param loc       Place of the call; fluv_oneshot_recv() fills it in.
  *
  * @return  Future, never NULL, with the value 0.

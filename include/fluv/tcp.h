@@ -73,7 +73,8 @@ int fluv_tcp_listen_loc(const char* address,
  *
  * @param listener    The listener. Borrowed until the future has ended.
  * @param out_stream  Gets the stream; it belongs to the loop that first uses
- *                    it. Close it with fluv_close().
+ *                    it. Close it with fluv_close(). It must stay until the
+ *                    future was read or dropped.
  * @param loc         Place of the call; fluv_accept() fills it in.
  *
  * @return  Future, never NULL. Its value is 0.
@@ -130,7 +131,8 @@ int fluv_listener_get_address(const fluv_listener_t* listener,
  *
  * @param address     "HOST:PORT". Copied.
  * @param options     NULL: defaults.
- * @param out_stream  Gets the stream; close it with fluv_close().
+ * @param out_stream  Gets the stream; close it with fluv_close(). It must stay
+ *                    until the future was read or dropped.
  * @param loc         Place of the call; fluv_tcp_connect() fills it in.
  *
  * @return  Future, never NULL. Its value is 0.

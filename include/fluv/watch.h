@@ -199,7 +199,8 @@ FLUV_EXTERN FLUV_ANY_THREAD
 int fluv_watch_has_changed(fluv_watch_rx_t* rx);
 
 /**
- * Wait for a version that was not seen, and mark it as seen.
+ * Wait for a version that was not seen, and mark it as seen. It stays seen if
+ * the future is done and dropped unread.
  *
  * @param rx   The receiver; must stay until the future has ended.
  * @param loc  Place of the call; fluv_watch_changed() fills it in.

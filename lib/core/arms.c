@@ -141,6 +141,9 @@ fluv_future_t* fluv__arms_step(fluv_future_t* f) {
     loop->starting_arms++;
     if (fluv__unlikely(f->flags & FLUV__CANCELLED))
       arms->stopped = true;
+    /* Whether somebody reads what an arm stands for shows at the end only. */
+    if (fluv__unlikely(arms->untold))
+      f->flags &= (uint16_t) ~FLUV__AWAITED;
   }
   for (; arms->cold > 0; arms->cold--, arm++) {
     if (fluv__unlikely(arm == end_of_arms))

@@ -72,15 +72,15 @@ static void end_future(fluv_future_t* f, const fluv_loc_t* used) {
   fluv__future_free(f, used);
 }
 
-/* One that holds others frees them in its turn: the outermost call works them
- * off. */
+/* One that holds others frees them in its turn: the outermost call drains the
+ * list. */
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used) {
   fluv_loop_t* loop = f->loop;
 
   if (f->flags & FLUV__IMMORTAL)
     return;
   if (f->flags & FLUV__LISTED) { /* freed when its turn comes */
-    f->flags &= (uint16_t) ~FLUV__UNTOLD;
+    f->flags &= (uint16_t) ~FLUV__NOTIFY_PENDING;
     f->flags |= FLUV__DETACHED;
     return;
   }
@@ -143,6 +143,13 @@ void fluv__future_reap(fluv_future_t* f) {
   if ((f->flags & FLUV__REPORT) == 0)
     fluv__set_unread(f);
   fluv__future_free(f, f->loop->drop_loc);
+}
+
+void fluv__complete_unwaited(fluv_future_t* f) {
+  if (f->flags & FLUV__DETACHED)
+    fluv__future_reap(f);
+  else
+    fluv__retain(f); /* the user has it in hand */
 }
 
 void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc) {

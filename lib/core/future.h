@@ -21,6 +21,12 @@
  * read itself. Until then it is the future's, and if the future is dropped, or
  * loses in a select, or its join set is closed, give_back() puts it back where
  * it came from. A detached future has no reader: what it did stays done.
+ *
+ * The object that the result comes from may be freed before the future is.
+ * So whoever lets user code run between the end of a future and the reading of
+ * its result calls fluv__retain() first: fluv__complete() for a future that
+ * the user has in hand, combinators for what they keep, groups for members.
+ * A task that awaits reads at once (AWAITED), so the fast path pays nothing.
  */
 #ifndef FLUV_CORE_FUTURE_H
 #define FLUV_CORE_FUTURE_H
@@ -62,10 +68,15 @@ struct fluv__ops {
    * anything. Called at most once, before release(). NULL: it never stands for
    * anything. */
   void (*give_back)(fluv_future_t* f);
+  /* Done, and the result stays unread for now: hold a reference to what
+   * give_back() will touch, as the user may free it first. Sets NEEDS_RELEASE,
+   * and release() drops the reference. The object is still alive in this call.
+   * NULL: give_back() touches nothing that can go away. */
+  void (*retain)(fluv_future_t* f);
   /* Its turn in the ready queue has come. */
   void (*run)(fluv_future_t* f);
   /* The struct is about to be freed: give back what it holds. Called only if
-   * HOLDS is set. */
+   * NEEDS_RELEASE is set. */
   void (*release)(fluv_future_t* f);
   /* What it waits for, beyond its kind. NULL: nothing to say. */
   void (*describe)(const fluv_future_t* f, char* buf, size_t size);
@@ -85,10 +96,11 @@ enum {
   FLUV__REPORT = 1 << 3,    /* an error goes to the unhandled-error hook */
   FLUV__IMMORTAL = 1 << 4,  /* not from the pool: never freed, used at will */
   FLUV__DISCARDED = 1 << 5, /* dropped: touches no memory of the caller's */
-  FLUV__NEEDS_RELEASE = 1 << 6, /* there is something for ops->release() */
-  FLUV__LISTED = 1 << 7,        /* in the loop's list of nest.h */
-  FLUV__UNTOLD = 1 << 8,        /* and there because its waiter is to be told */
-  FLUV__UNREAD = 1 << 9,        /* being freed: for ops->give_back(), too */
+  FLUV__NEEDS_RELEASE = 1 << 6,  /* there is something for ops->release() */
+  FLUV__LISTED = 1 << 7,         /* in the loop's list of nest.h */
+  FLUV__NOTIFY_PENDING = 1 << 8, /* and its waiter is still to be told */
+  FLUV__UNREAD = 1 << 9,         /* being freed: for ops->give_back(), too */
+  FLUV__AWAITED = 1 << 10,       /* its result is read as soon as it is done */
   /* Not just to be put back into the pool. */
   FLUV__NEEDS_SLOW_FREE =
       FLUV__NEEDS_RELEASE | FLUV__IMMORTAL | FLUV__LISTED | FLUV__UNREAD
@@ -152,18 +164,33 @@ void fluv__future_identify(const fluv_future_t* f, char* buf, size_t size);
 /* Tell the hook of an error that nobody reads. */
 void fluv__unhandled(const fluv_future_t* f);
 
-/* Check that f may be taken over by this thread, and take it. */
-static inline void fluv__take(fluv_future_t* f,
-                              fluv_loop_t* loop,
-                              const fluv_loc_t* loc) {
+/* Done, but its result is not read before user code runs: what give_back()
+ * needs must not go away meanwhile. */
+static inline void fluv__retain(fluv_future_t* f) {
+  if (f->ops->retain != NULL && (f->flags & FLUV__NEEDS_RELEASE) == 0)
+    f->ops->retain(f);
+}
+
+/* Check that f may be taken over by this thread, and take it; `flags` are
+ * FLUV__TAKEN and what else is to be set. */
+static inline void fluv__take_with(fluv_future_t* f,
+                                   uint16_t flags,
+                                   fluv_loop_t* loop,
+                                   const fluv_loc_t* loc) {
   if (fluv__unlikely(f == NULL || f->loop != loop || f->state == FLUV__FREED ||
                      (f->flags & (FLUV__TAKEN | FLUV__IMMORTAL)) != 0)) {
     fluv__take_failed(f, loc);
     return;
   }
-  f->flags |= FLUV__TAKEN;
+  f->flags |= flags;
   if (f->state != FLUV__DONE)
     f->result = (int64_t) (intptr_t) loc;
+}
+
+static inline void fluv__take(fluv_future_t* f,
+                              fluv_loop_t* loop,
+                              const fluv_loc_t* loc) {
+  fluv__take_with(f, FLUV__TAKEN, loop, loc);
 }
 
 static inline void fluv__start(fluv_future_t* f) {
@@ -174,14 +201,17 @@ static inline void fluv__start(fluv_future_t* f) {
     f->ops->start(f);
 }
 
+/* It is done without a waiter, and detached or not taken over. */
+void fluv__complete_unwaited(fluv_future_t* f);
+
 static inline void fluv__complete(fluv_future_t* f, int64_t result) {
   fluv__assert(f->state == FLUV__COLD || f->state == FLUV__PENDING);
   f->result = result;
   f->state = FLUV__DONE;
   if (f->waiter != NULL)
     f->waiter->wake(f->waiter, f);
-  else if (f->flags & FLUV__DETACHED)
-    fluv__future_reap(f);
+  else if ((f->flags & (FLUV__TAKEN | FLUV__DETACHED)) != FLUV__TAKEN)
+    fluv__complete_unwaited(f);
 }
 
 /* Has the caller to be told by its waiter? Otherwise f is done already. */

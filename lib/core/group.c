@@ -19,6 +19,8 @@ static void member_end(fluv__group_member_t* member) {
   if (member->f->ops->give_back == NULL) {
     fluv__future_free(member->f, member->f->loc);
     member->f = NULL;
+  } else {
+    fluv__retain(member->f);
   }
   group->running_count--;
   fluv__list_remove(&member->link);

@@ -92,14 +92,14 @@ struct fluv_loop {
   bool cancelling;           /* somebody works that off */
   fluv_future_t* nest_first; /* FIFO through `next`: see nest.h */
   fluv_future_t** nest_end;
-  bool nest_busy;    /* between fluv__nest_enter() and fluv__nest_leave() */
-  bool nest_working; /* somebody works the list off */
-  bool discarding;   /* somebody works off `to_discard` */
+  bool nest_busy;     /* between fluv__nest_enter() and fluv__nest_leave() */
+  bool nest_draining; /* a drain of that list is on the stack */
+  bool discarding;    /* a drain of `to_discard` is on the stack */
   fluv_future_t*
       to_free; /* FIFO through `next`, of those that hold something */
   fluv_future_t** to_free_end;
-  bool freeing;           /* somebody works that off */
-  bool sending;           /* somebody works off `arrivals` */
+  bool freeing;           /* a drain of that list is on the stack */
+  bool sending;           /* a drain of `arrivals` is on the stack */
   unsigned starting_arms; /* combinators that start theirs: `arrivals` wait */
   struct fluv__nest* to_discard;
   fluv__inbox_node_t* arrivals; /* FIFO of waits that were granted something by
@@ -211,6 +211,15 @@ static inline void fluv__set_draining(fluv_loop_t* loop, bool draining) {
  * would have two arms that took effect then. So it first knows its winner, and
  * the other arm is cancelled on its way, which hands on what it was granted. */
 void fluv__arrivals_run(fluv_loop_t* loop);
+
+/* Is a list of futures or waits being drained by a caller further up the stack?
+ * Only a hook of the user's can ask: what is in the list does not end before
+ * the hook returns. */
+static inline bool fluv__is_completing(const fluv_loop_t* loop) {
+  return loop->nest_busy || loop->nest_draining || loop->sending ||
+         loop->freeing || loop->discarding || loop->cancelling ||
+         loop->starting_arms > 0;
+}
 
 /* Report every task that waits, and why the caller thinks so. */
 void fluv__report_tasks(fluv_loop_t* loop, const char* why);

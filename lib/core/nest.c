@@ -14,7 +14,8 @@ void fluv__nest_start_slow(fluv_future_t* f, fluv_future_t* child) {
       ((fluv__nest_t*) child)->starter = top;
       top = (fluv__nest_t*) child;
     }
-    starter = top->starter; /* it may end, and be freed, in its last step */
+    /* The last step() may end it, and it may be freed then. */
+    starter = top->starter;
     child = top->base.ops->step(&top->base);
     if (child == NULL)
       top = starter;
@@ -23,12 +24,15 @@ void fluv__nest_start_slow(fluv_future_t* f, fluv_future_t* child) {
   }
 }
 
-/* `f` is done, and its waiter is to be told; or it is to be cancelled. */
+/* Put `f` into the list: it is done and its waiter is still to be told, or it
+ * is to be cancelled. */
 void fluv__nest_queue(fluv_future_t* f, bool done) {
   fluv_loop_t* loop = f->loop;
 
-  if (done)
-    f->flags |= FLUV__UNTOLD;
+  if (done) {
+    f->flags |= FLUV__NOTIFY_PENDING;
+    fluv__retain(f); /* hooks may run before its turn comes */
+  }
   if (f->flags & FLUV__LISTED)
     return;
   f->flags |= FLUV__LISTED;
@@ -37,34 +41,34 @@ void fluv__nest_queue(fluv_future_t* f, bool done) {
   loop->nest_end = &f->next;
 }
 
-static void work_on(fluv_future_t* f) {
+static void process(fluv_future_t* f) {
   f->flags &= (uint16_t) ~FLUV__LISTED;
   if (f->state != FLUV__DONE) {
     f->ops->cancel(f);
-  } else if (f->flags & FLUV__UNTOLD) {
-    f->flags &= (uint16_t) ~FLUV__UNTOLD;
+  } else if (f->flags & FLUV__NOTIFY_PENDING) {
+    f->flags &= (uint16_t) ~FLUV__NOTIFY_PENDING;
     f->waiter->wake(f->waiter, f);
   } else if (f->flags & FLUV__DETACHED) {
-    fluv__future_free(f, f->loc); /* it was to be, while it was in the list */
+    fluv__future_free(f, f->loc); /* its owner freed it while it was listed */
   }
 }
 
-void fluv__nest_work_off(fluv_loop_t* loop) {
+void fluv__nest_drain(fluv_loop_t* loop) {
   fluv_future_t* f;
 
-  if (loop->nest_working)
+  if (loop->nest_draining)
     return;
-  loop->nest_working = true;
+  loop->nest_draining = true;
   while ((f = loop->nest_first) != NULL) {
     loop->nest_first = f->next;
     if (loop->nest_first == NULL)
       loop->nest_end = &loop->nest_first;
-    work_on(f);
+    process(f);
   }
-  loop->nest_working = false;
+  loop->nest_draining = false;
 }
 
-/* Each puts its children that nest into a list, and none calls another. */
+/* Each adds its children that nest to a list; the outermost call drains it. */
 void fluv__nest_discard(fluv_future_t* f) {
   fluv__nest_t* nest = (fluv__nest_t*) f;
   fluv_loop_t* loop = f->loop;
@@ -81,7 +85,7 @@ void fluv__nest_discard(fluv_future_t* f) {
   loop->discarding = false;
 }
 
-/* Put `ring`, which is newer, in front of what is kept. */
+/* Add a ring of newer futures to those that are kept. */
 static void add_kept(fluv__nest_t* nest, fluv_future_t* ring) {
   fluv_future_t* newest = ring->next;
 
@@ -94,21 +98,23 @@ static void add_kept(fluv__nest_t* nest, fluv_future_t* ring) {
   nest->base.flags |= FLUV__NEEDS_RELEASE;
 }
 
-void fluv__nest_keep_slow(fluv__nest_t* nest, fluv_future_t* f, bool counts) {
-  const fluv_loc_t* loc = nest->base.loc;
+void fluv__nest_free_unread(fluv__nest_t* nest, fluv_future_t* f) {
+  fluv__set_unread(f);
+  fluv__future_free(f, nest->base.loc);
+}
+
+void fluv__nest_keep_slow(fluv__nest_t* nest, fluv_future_t* f) {
   fluv__nest_t* child = (fluv__nest_t*) f;
 
-  if (!counts) {
-    fluv__set_unread(f);
-    fluv__future_free(f, loc);
-  } else if (f->ops->nests) {
+  fluv__assert((f->flags & FLUV__IMMORTAL) == 0);
+  if (f->ops->nests) {
     if (child->kept != NULL)
       add_kept(nest, child->kept);
     child->kept = NULL;
-    fluv__future_free(f, loc);
-  } else if (f->flags & FLUV__IMMORTAL) {
-    fluv__future_free(f, loc);
+    fluv__future_free(f, nest->base.loc);
   } else {
+    fluv__assert((f->flags & FLUV__LISTED) == 0); /* it needs `next` */
+    fluv__retain(f);
     f->next = f;
     add_kept(nest, f);
   }

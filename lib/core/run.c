@@ -84,6 +84,11 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
         "fluv_block_on() inside a task, a continuation or another "
         "fluv_block_on(), at %s",
         fluv__loc_format(loc, place, sizeof(place)));
+  if (loop != NULL && fluv__is_completing(loop))
+    fluv__die(
+        "fluv_block_on() inside a function that fluv calls while it ends "
+        "futures, at %s",
+        fluv__loc_format(loc, place, sizeof(place)));
   fluv__take(f, loop, loc);
   if (loop == NULL)
     return f->result;

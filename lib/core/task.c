@@ -258,7 +258,7 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   fluv__task_t* self = fluv__task_require("await", loc);
   fluv_loop_t* loop = fluv__loop;
 
-  fluv__take(f, loop, loc);
+  fluv__take_with(f, FLUV__TAKEN | FLUV__AWAITED, loop, loc);
   if (f->state != FLUV__DONE) {
     if (fluv__unlikely(self->interrupt != 0)) {
       note_refusal(loop, self, loc);

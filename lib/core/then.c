@@ -48,7 +48,7 @@ static bool wants(const then_op_t* op, int64_t result) {
 static void then_take(then_op_t* op, fluv_future_t* f) {
   op->source_result = f->result;
   op->source = NULL;
-  fluv__nest_keep(&op->nest, f, true);
+  fluv__nest_keep_unread(&op->nest, f);
   fluv__ready_push(op->nest.base.loop, &op->nest.base);
 }
 
@@ -92,7 +92,7 @@ static void then_run(fluv_future_t* f) {
   if (fluv__start_and_wait(next, &op->waiter))
     return;
   op->source_result = next->result;
-  fluv__nest_keep(&op->nest, next, true);
+  fluv__nest_keep_unread(&op->nest, next);
   then_end(op, op->source_result);
 }
 

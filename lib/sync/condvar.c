@@ -17,6 +17,7 @@ struct fluv_condvar {
   fluv__object_t object;
   fluv__guard_t guard;
   fluv__list_t waiters; /* under the guard */
+  size_t unread;        /* see fluv__sync_retain() */
 };
 
 typedef struct condvar_op {
@@ -91,12 +92,25 @@ static void refuse(condvar_op_t* op) {
   end(op);
 }
 
+static void notify_one(fluv_condvar_t* cv) {
+  fluv__wake_list_t wakes;
+  fluv__wait_t* wait;
+
+  fluv__wake_list_init(&wakes);
+  fluv__guard_lock(&cv->guard);
+  while ((wait = fluv__wait_queue_first(&cv->waiters)) != NULL)
+    if (fluv__wait_grant(wait, 0, &wakes))
+      break;
+  fluv__guard_unlock(&cv->guard);
+  fluv__wake_list_send(&wakes);
+}
+
 static void condvar_arrive(fluv__inbox_node_t* node) {
   condvar_op_t* op = (condvar_op_t*) fluv__sync_op_arrive(node);
   bool cancelled = fluv__sync_op_was_cancelled(&op->sync);
 
   if (cancelled || op->refused != 0)
-    fluv_condvar_notify_one(op->cv);
+    notify_one(op->cv);
   if (op->refused != 0) {
     refuse(op);
     return;
@@ -141,9 +155,28 @@ static void condvar_cancel(fluv_future_t* f) {
     fluv__cancel(op->lock);
 }
 
+static void destroy(fluv_condvar_t* cv) {
+  fluv__guard_deinit(&cv->guard);
+  fluv__object_free(cv, NULL);
+}
+
+static void condvar_retain(fluv_future_t* f) {
+  condvar_op_t* op = (condvar_op_t*) f;
+
+  fluv__sync_retain(f, &op->cv->guard, &op->cv->unread);
+  fluv__mutex_retain(op->mutex, f);
+}
+
 static void condvar_release(fluv_future_t* f) {
   condvar_op_t* op = (condvar_op_t*) f;
 
+  /* Otherwise it was never started, or its wait is abandoned. */
+  if (f->state == FLUV__DONE && op->lock == NULL) {
+    if (fluv__sync_unretain(&op->cv->object, &op->cv->guard, &op->cv->unread))
+      destroy(op->cv);
+    fluv__mutex_unretain(op->mutex);
+    return;
+  }
   (void) withdraw(op);
   fluv__hold_end(&op->asks);
   if (op->lock != NULL)
@@ -156,7 +189,7 @@ static void condvar_give_back(fluv_future_t* f) {
   if (op->locked)
     fluv__mutex_give_back(op->mutex, f->loc);
   if (f->result == 0)
-    fluv_condvar_notify_one(op->cv);
+    notify_one(op->cv);
 }
 
 static const fluv__ops_t condvar_ops = {
@@ -164,6 +197,7 @@ static const fluv__ops_t condvar_ops = {
   .start = condvar_start,
   .cancel = condvar_cancel,
   .give_back = condvar_give_back,
+  .retain = condvar_retain,
   .release = condvar_release,
 };
 
@@ -183,14 +217,18 @@ int fluv_condvar_new(fluv_condvar_t** out_cv) {
 }
 
 void fluv_condvar_free(fluv_condvar_t* cv) {
+  bool kept;
+
   if (cv == NULL)
     return;
   fluv__check(cv, CONDVAR);
   fluv__guard_lock(&cv->guard);
   fluv__wait_queue_check_empty(&cv->waiters, "condvar");
+  fluv__object_end(cv, NULL);
+  kept = cv->unread > 0;
   fluv__guard_unlock(&cv->guard);
-  fluv__guard_deinit(&cv->guard);
-  fluv__object_free(cv, NULL);
+  if (!kept)
+    destroy(cv);
 }
 
 fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
@@ -222,17 +260,8 @@ fluv_future_t* fluv_condvar_wait_loc(fluv_condvar_t* cv,
 }
 
 void fluv_condvar_notify_one(fluv_condvar_t* cv) {
-  fluv__wake_list_t wakes;
-  fluv__wait_t* wait;
-
   fluv__require(cv, CONDVAR);
-  fluv__wake_list_init(&wakes);
-  fluv__guard_lock(&cv->guard);
-  while ((wait = fluv__wait_queue_first(&cv->waiters)) != NULL)
-    if (fluv__wait_grant(wait, 0, &wakes))
-      break;
-  fluv__guard_unlock(&cv->guard);
-  fluv__wake_list_send(&wakes);
+  notify_one(cv);
 }
 
 void fluv_condvar_notify_all(fluv_condvar_t* cv) {

@@ -23,7 +23,8 @@ struct fluv_mutex {
 
   /* Under the guard. */
   fluv__list_t waiters;
-  bool locked; /* held, or granted to a waiter that has not arrived */
+  size_t unread; /* see fluv__sync_retain() */
+  bool locked;   /* held, or granted to a waiter that has not arrived */
   fluv__hold_t hold;
 };
 
@@ -149,8 +150,30 @@ static void lock_cancel(fluv_future_t* f) {
     fluv__complete(f, FLUV_ECANCELED);
 }
 
+static void destroy(fluv_mutex_t* mutex) {
+  fluv__guard_deinit(&mutex->guard);
+  fluv__object_free(mutex, NULL);
+}
+
+void fluv__mutex_retain(fluv_mutex_t* mutex, fluv_future_t* f) {
+  fluv__sync_retain(f, &mutex->guard, &mutex->unread);
+}
+
+void fluv__mutex_unretain(fluv_mutex_t* mutex) {
+  if (fluv__sync_unretain(&mutex->object, &mutex->guard, &mutex->unread))
+    destroy(mutex);
+}
+
+static void lock_retain(fluv_future_t* f) {
+  if (f->result == 0)
+    fluv__mutex_retain(((lock_op_t*) f)->mutex, f);
+}
+
 static void lock_release(fluv_future_t* f) {
-  (void) lock_withdraw(f);
+  if (f->state != FLUV__DONE)
+    (void) lock_withdraw(f);
+  else
+    fluv__mutex_unretain(((lock_op_t*) f)->mutex);
 }
 
 void fluv__mutex_give_back(fluv_mutex_t* mutex, const fluv_loc_t* loc) {
@@ -191,6 +214,7 @@ static const fluv__ops_t lock_ops = {
   .start = lock_start,
   .cancel = lock_cancel,
   .give_back = lock_give_back,
+  .retain = lock_retain,
   .release = lock_release,
   .describe = lock_describe,
 };
@@ -223,6 +247,7 @@ int fluv_mutex_new(fluv_mutex_t** out_mutex) {
 
 void fluv_mutex_free(fluv_mutex_t* mutex) {
   char place[FLUV__LOC_SIZE];
+  bool kept;
 
   if (mutex == NULL)
     return;
@@ -232,9 +257,11 @@ void fluv_mutex_free(fluv_mutex_t* mutex) {
   if (mutex->locked)
     fluv__die("a mutex is freed while it is locked; locked at %s",
               fluv__loc_format(mutex->hold.loc, place, sizeof(place)));
+  fluv__object_end(mutex, NULL);
+  kept = mutex->unread > 0;
   fluv__guard_unlock(&mutex->guard);
-  fluv__guard_deinit(&mutex->guard);
-  fluv__object_free(mutex, NULL);
+  if (!kept)
+    destroy(mutex);
 }
 
 FLUV__INLINE fluv_future_t* lock_new(const fluv__ops_t* ops,

@@ -17,4 +17,8 @@ void fluv__mutex_lock_for(fluv_future_t* lock, fluv__task_t* task);
  * unlocked. `loc` is where it was locked. */
 void fluv__mutex_give_back(fluv_mutex_t* mutex, const fluv_loc_t* loc);
 
+/* For retain() and release() of a future that may give the mutex back. */
+void fluv__mutex_retain(fluv_mutex_t* mutex, fluv_future_t* f);
+void fluv__mutex_unretain(fluv_mutex_t* mutex);
+
 #endif /* FLUV_SYNC_MUTEX_H */

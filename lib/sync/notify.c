@@ -23,8 +23,9 @@ struct fluv_notify {
 
   /* Under the guard. */
   fluv__list_t waiters;
-  size_t calls; /* of fluv_notify_waiters() */
-  bool stored;  /* a wakeup that the next future takes */
+  size_t unread; /* see fluv__sync_retain() */
+  size_t calls;  /* of fluv_notify_waiters() */
+  bool stored;   /* a wakeup that the next future takes */
 };
 
 typedef struct notified_op {
@@ -109,12 +110,36 @@ static void notified_give_back(fluv_future_t* f) {
     notify_one(op->notify, (int) op->sync.wait.given);
 }
 
+static void destroy(fluv_notify_t* notify) {
+  fluv__guard_deinit(&notify->guard);
+  fluv__object_free(notify, NULL);
+}
+
+static void notified_retain(fluv_future_t* f) {
+  fluv_notify_t* notify = ((notified_op_t*) f)->notify;
+
+  if (f->result == 0)
+    fluv__sync_retain(f, &notify->guard, &notify->unread);
+}
+
+static void notified_release(fluv_future_t* f) {
+  fluv_notify_t* notify = ((notified_op_t*) f)->notify;
+
+  if (f->state != FLUV__DONE)
+    fluv__sync_release(f);
+  else if (fluv__sync_unretain(&notify->object,
+                               &notify->guard,
+                               &notify->unread))
+    destroy(notify);
+}
+
 static const fluv__ops_t notified_ops = {
   .kind = "notified",
   .start = notified_start,
   .cancel = fluv__sync_cancel,
   .give_back = notified_give_back,
-  .release = fluv__sync_release,
+  .retain = notified_retain,
+  .release = notified_release,
 };
 
 int fluv_notify_new(fluv_notify_t** out_notify) {
@@ -133,14 +158,18 @@ int fluv_notify_new(fluv_notify_t** out_notify) {
 }
 
 void fluv_notify_free(fluv_notify_t* notify) {
+  bool kept;
+
   if (notify == NULL)
     return;
   fluv__check(notify, NOTIFY);
   fluv__guard_lock(&notify->guard);
   fluv__wait_queue_check_empty(&notify->waiters, "notify");
+  fluv__object_end(notify, NULL);
+  kept = notify->unread > 0;
   fluv__guard_unlock(&notify->guard);
-  fluv__guard_deinit(&notify->guard);
-  fluv__object_free(notify, NULL);
+  if (!kept)
+    destroy(notify);
 }
 
 static size_t get_calls(fluv_notify_t* notify) {

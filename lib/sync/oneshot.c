@@ -83,7 +83,13 @@ static void recv_arrive(fluv__inbox_node_t* node) {
   fluv__guard_lock(&op->shot->guard);
   if (!fluv__sync_op_was_cancelled(&op->sync))
     err = take_or_wait_locked(op);
-  unref_unlock(op->shot);
+  if (err == 0 && (op->sync.base.flags & FLUV__AWAITED) == 0) {
+    /* Unread for a while: as recv_retain(), with the reference of the wait. */
+    op->sync.base.flags |= FLUV__NEEDS_RELEASE;
+    fluv__guard_unlock(&op->shot->guard);
+  } else {
+    unref_unlock(op->shot);
+  }
   if (err != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, err);
 }
@@ -135,23 +141,41 @@ static void oneshot_cancel(fluv_future_t* f) {
 static void oneshot_release(fluv_future_t* f) {
   oneshot_op_t* op = (oneshot_op_t*) f;
 
-  if (!withdraw(f)) { /* its wait was abandoned */
+  if (!withdraw(f)) { /* it is done, or its wait was abandoned */
     fluv__guard_lock(&op->shot->guard);
     unref_unlock(op->shot);
   }
 }
 
-/* The message was not read: put it back for the next receive. */
+/* The message is there again for the next receive. If the receiver is gone
+ * there will be none, and the message is destroyed. */
 static void recv_give_back(fluv_future_t* f) {
   oneshot_op_t* op = (oneshot_op_t*) f;
   oneshot_t* shot = op->shot;
+  bool wanted;
 
   if (f->result != 0)
     return;
   fluv__guard_lock(&shot->guard);
-  if (!shot->full && shot->item_size > 0)
+  wanted = !shot->no_receiver;
+  if (wanted) {
+    fluv__assert(!shot->full);
     fluv__item_copy(shot->item, op->out, shot->item_size);
-  shot->full = true;
+    shot->full = true;
+  }
+  fluv__guard_unlock(&shot->guard);
+  if (!wanted && shot->destroy != NULL)
+    shot->destroy(op->out);
+}
+
+static void recv_retain(fluv_future_t* f) {
+  oneshot_t* shot = ((oneshot_op_t*) f)->shot;
+
+  if (f->result != 0)
+    return;
+  f->flags |= FLUV__NEEDS_RELEASE;
+  fluv__guard_lock(&shot->guard);
+  shot->refs++;
   fluv__guard_unlock(&shot->guard);
 }
 
@@ -159,6 +183,7 @@ static const fluv__ops_t recv_ops = {
   .kind = "oneshot recv",
   .start = recv_start,
   .give_back = recv_give_back,
+  .retain = recv_retain,
   .cancel = oneshot_cancel,
   .release = oneshot_release,
 };

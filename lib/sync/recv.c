@@ -106,7 +106,13 @@ static void recv_arrive(fluv__inbox_node_t* node) {
     if (result == FLUV_EAGAIN)
       wait_for_message_locked(op, true, &wakes);
   }
-  fluv__channel_unref_unlock(ch);
+  if (result >= 0 && (op->sync.base.flags & FLUV__AWAITED) == 0) {
+    /* Unread for a while: as recv_retain(), with the reference of the wait. */
+    op->sync.base.flags |= FLUV__NEEDS_RELEASE;
+    fluv__guard_unlock(&ch->guard);
+  } else {
+    fluv__channel_unref_unlock(ch);
+  }
   fluv__wake_list_send(&wakes);
   if (result != FLUV_EAGAIN)
     fluv__complete(&op->sync.base, result_of(op, result));
@@ -234,8 +240,19 @@ static void recv_cancel(fluv_future_t* f) {
     fluv__complete(f, FLUV_ECANCELED);
 }
 
+static void recv_retain(fluv_future_t* f) {
+  fluv__channel_t* ch = ((fluv__channel_op_t*) f)->ch;
+
+  if (f->result < 0)
+    return;
+  f->flags |= FLUV__NEEDS_RELEASE;
+  fluv__guard_lock(&ch->guard);
+  ch->refs++;
+  fluv__guard_unlock(&ch->guard);
+}
+
 static void recv_release(fluv_future_t* f) {
-  if (!withdraw(f)) /* its wait was abandoned */
+  if (!withdraw(f)) /* it is done, or its wait was abandoned */
     fluv__channel_unref(((fluv__channel_op_t*) f)->ch);
 }
 
@@ -289,6 +306,7 @@ static const fluv__ops_t recv_ops = {
   .kind = "recv",
   .start = recv_start,
   .give_back = recv_give_back,
+  .retain = recv_retain,
   .cancel = recv_cancel,
   .release = recv_release,
 };

@@ -35,6 +35,7 @@ struct fluv_rwlock {
   /* Under the guard. */
   fluv__list_t waiters; /* wait.n: READ or WRITE */
   size_t readers;
+  size_t unread;     /* see fluv__sync_retain() */
   bool writing;      /* a writer holds it, or was granted it */
   fluv__hold_t hold; /* the writer */
   fluv__read_records_t records;
@@ -200,8 +201,25 @@ static void rwlock_cancel(fluv_future_t* f) {
     fluv__complete(f, FLUV_ECANCELED);
 }
 
+static void destroy(fluv_rwlock_t* lock) {
+  fluv__guard_deinit(&lock->guard);
+  fluv__object_free(lock, NULL);
+}
+
+static void rwlock_retain(fluv_future_t* f) {
+  fluv_rwlock_t* lock = ((rwlock_op_t*) f)->lock;
+
+  if (f->result == 0)
+    fluv__sync_retain(f, &lock->guard, &lock->unread);
+}
+
 static void rwlock_release(fluv_future_t* f) {
-  (void) withdraw(f);
+  fluv_rwlock_t* lock = ((rwlock_op_t*) f)->lock;
+
+  if (f->state != FLUV__DONE)
+    (void) withdraw(f);
+  else if (fluv__sync_unretain(&lock->object, &lock->guard, &lock->unread))
+    destroy(lock);
 }
 
 static void rwlock_give_back(fluv_future_t* f) {
@@ -229,6 +247,7 @@ static const fluv__ops_t read_ops = {
   .start = read_start,
   .cancel = rwlock_cancel,
   .give_back = rwlock_give_back,
+  .retain = rwlock_retain,
   .release = rwlock_release,
 };
 
@@ -237,6 +256,7 @@ static const fluv__ops_t write_ops = {
   .start = lock_slow,
   .cancel = rwlock_cancel,
   .give_back = rwlock_give_back,
+  .retain = rwlock_retain,
   .release = rwlock_release,
 };
 
@@ -259,6 +279,7 @@ int fluv_rwlock_new(fluv_rwlock_t** out_lock) {
 
 void fluv_rwlock_free(fluv_rwlock_t* lock) {
   char place[FLUV__LOC_SIZE];
+  bool kept;
 
   if (lock == NULL)
     return;
@@ -270,9 +291,11 @@ void fluv_rwlock_free(fluv_rwlock_t* lock) {
               fluv__loc_format(lock->hold.loc, place, sizeof(place)));
   if (lock->readers > 0)
     fluv__die("an rwlock is freed while %zu readers hold it", lock->readers);
+  fluv__object_end(lock, NULL);
+  kept = lock->unread > 0;
   fluv__guard_unlock(&lock->guard);
-  fluv__guard_deinit(&lock->guard);
-  fluv__object_free(lock, NULL);
+  if (!kept)
+    destroy(lock);
 }
 
 static fluv_future_t* rwlock_new(const fluv__ops_t* ops,

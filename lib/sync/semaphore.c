@@ -17,7 +17,8 @@ struct fluv_semaphore {
   /* Under the guard. */
   fluv__list_t waiters; /* wait.n: permits asked for */
   size_t free;
-  bool closed; /* no waiter, and none joins */
+  size_t unread; /* see fluv__sync_retain() */
+  bool closed;   /* no waiter, and none joins */
 };
 
 typedef struct acquire_op {
@@ -53,6 +54,28 @@ static int take_locked(fluv_semaphore_t* sem, size_t n) {
     return FLUV_EAGAIN;
   sem->free -= n;
   return 0;
+}
+
+static FLUV__NOINLINE int release_slow(fluv_semaphore_t* sem, size_t n) {
+  fluv__wake_list_t wakes;
+  int err = 0;
+
+  fluv__wake_list_init(&wakes);
+  fluv__guard_lock(&sem->guard);
+  if (fluv__unlikely(n > SIZE_MAX - sem->free)) {
+    err = FLUV_EOVERFLOW;
+  } else {
+    sem->free += n;
+    serve_locked(sem, &wakes);
+  }
+  fluv__guard_unlock(&sem->guard);
+  fluv__wake_list_send(&wakes);
+  return err;
+}
+
+static void destroy(fluv_semaphore_t* sem) {
+  fluv__guard_deinit(&sem->guard);
+  fluv__object_free(sem, NULL);
 }
 
 static void acquire_arrive(fluv__inbox_node_t* node) {
@@ -119,15 +142,27 @@ static void acquire_cancel(fluv_future_t* f) {
     fluv__complete(f, FLUV_ECANCELED);
 }
 
+static void acquire_retain(fluv_future_t* f) {
+  fluv_semaphore_t* sem = ((acquire_op_t*) f)->semaphore;
+
+  if (f->result == 0)
+    fluv__sync_retain(f, &sem->guard, &sem->unread);
+}
+
 static void acquire_release(fluv_future_t* f) {
-  (void) acquire_withdraw(f);
+  fluv_semaphore_t* sem = ((acquire_op_t*) f)->semaphore;
+
+  if (f->state != FLUV__DONE)
+    (void) acquire_withdraw(f);
+  else if (fluv__sync_unretain(&sem->object, &sem->guard, &sem->unread))
+    destroy(sem);
 }
 
 static void acquire_give_back(fluv_future_t* f) {
   acquire_op_t* op = (acquire_op_t*) f;
 
   if (f->result == 0)
-    (void) fluv_semaphore_release(op->semaphore, op->sync.wait.n);
+    (void) release_slow(op->semaphore, op->sync.wait.n);
 }
 
 static void acquire_describe(const fluv_future_t* f, char* buf, size_t size) {
@@ -139,6 +174,7 @@ static const fluv__ops_t acquire_ops = {
   .start = acquire_start,
   .cancel = acquire_cancel,
   .give_back = acquire_give_back,
+  .retain = acquire_retain,
   .release = acquire_release,
   .describe = acquire_describe,
 };
@@ -155,20 +191,25 @@ int fluv_semaphore_new(size_t permits, fluv_semaphore_t** out_semaphore) {
   fluv__guard_init(&sem->guard);
   fluv__list_init(&sem->waiters);
   sem->free = permits;
+  sem->unread = 0;
   sem->closed = false;
   *out_semaphore = sem;
   return 0;
 }
 
 void fluv_semaphore_free(fluv_semaphore_t* sem) {
+  bool kept;
+
   if (sem == NULL)
     return;
   fluv__check(sem, SEMAPHORE);
   fluv__guard_lock(&sem->guard);
   fluv__wait_queue_check_empty(&sem->waiters, "semaphore");
+  fluv__object_end(sem, NULL);
+  kept = sem->unread > 0;
   fluv__guard_unlock(&sem->guard);
-  fluv__guard_deinit(&sem->guard);
-  fluv__object_free(sem, NULL);
+  if (!kept)
+    destroy(sem);
 }
 
 fluv_future_t* fluv_semaphore_acquire_loc(fluv_semaphore_t* sem,
@@ -228,23 +269,6 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
     fluv__guard_unlock(&sem->guard);
     fluv__wake_list_send(&wakes);
   }
-  return err;
-}
-
-static FLUV__NOINLINE int release_slow(fluv_semaphore_t* sem, size_t n) {
-  fluv__wake_list_t wakes;
-  int err = 0;
-
-  fluv__wake_list_init(&wakes);
-  fluv__guard_lock(&sem->guard);
-  if (fluv__unlikely(n > SIZE_MAX - sem->free)) {
-    err = FLUV_EOVERFLOW;
-  } else {
-    sem->free += n;
-    serve_locked(sem, &wakes);
-  }
-  fluv__guard_unlock(&sem->guard);
-  fluv__wake_list_send(&wakes);
   return err;
 }
 

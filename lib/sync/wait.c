@@ -44,6 +44,25 @@ void fluv__sync_release(fluv_future_t* f) {
   (void) withdraw(f);
 }
 
+void fluv__sync_retain(fluv_future_t* f, fluv__guard_t* guard, size_t* unread) {
+  f->flags |= FLUV__NEEDS_RELEASE;
+  fluv__guard_lock(guard);
+  ++*unread;
+  fluv__guard_unlock(guard);
+}
+
+bool fluv__sync_unretain(const fluv__object_t* object,
+                         fluv__guard_t* guard,
+                         size_t* unread) {
+  bool last;
+
+  fluv__guard_lock(guard);
+  fluv__assert(*unread > 0);
+  last = --*unread == 0 && object->kind == FLUV__KIND_FREED;
+  fluv__guard_unlock(guard);
+  return last;
+}
+
 bool fluv__wait_grant(fluv__wait_t* wait,
                       int64_t given,
                       fluv__wake_list_t* wakes) {

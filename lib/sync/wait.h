@@ -29,6 +29,7 @@
 
 #include "base/event.h"
 #include "core/alive.h"
+#include "core/object.h"
 #include "sync/guard.h"
 
 enum {
@@ -75,6 +76,17 @@ typedef struct fluv__sync_op {
  * the queue, and hold no reference. */
 void fluv__sync_cancel(fluv_future_t* f);
 void fluv__sync_release(fluv_future_t* f);
+
+/* For retain() and release() of ops whose object has no references. `unread`
+ * counts, under the guard, the done futures that may still give back to the
+ * object. If the user frees it before they are gone it is ended, and its memory
+ * stays until the last of them is. */
+void fluv__sync_retain(fluv_future_t* f, fluv__guard_t* guard, size_t* unread);
+
+/* True: the user has freed the object, and nothing refers to it any more. */
+bool fluv__sync_unretain(const fluv__object_t* object,
+                         fluv__guard_t* guard,
+                         size_t* unread);
 
 static inline void fluv__wake_list_init(fluv__wake_list_t* wakes) {
   wakes->first = NULL;
