@@ -25,7 +25,7 @@ AC_DEFUN([FLUV_PLAIN_PATHS],
 fluv_bad=`AS_ECHO(["$fluv_paths"]) |
   LC_ALL=C tr -d 'A-Za-z0-9_./+,:@%~^=\n\200-\377-'`
 AS_IF([test -n "$fluv_bad"],
-  [AC_MSG_ERROR(m4_normalize([fluv cannot be built in a directory whose path has a
+  [AC_MSG_ERROR(m4_normalize([fluv cannot be built in a path that has a
     space or another special character: move it elsewhere. The sources and
     the build are in: $fluv_paths]))])
 ])

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Drives the sample server: curl gets its answers, also on a connection that is
 # kept alive; a request that is under way at SIGINT is answered; so are those of
-# wrk; under load no request is lost at SIGTERM; an idle connection does not delay
-# the end; a second SIGINT ends the process.
+# wrk; under load no request is lost at SIGTERM; an idle connection does not
+# delay the end; a second SIGINT ends the process.
 # shellcheck source=test/tap.sh
 . "$(dirname "$0")/../test/tap.sh"
 
@@ -24,8 +24,8 @@ start() {
   port=${line##*:}
 }
 
-# stop NAME WANT [SIGNAL]: sends the signal, SIGINT by default, and expects status
-# 0 and the line WANT.
+# stop NAME WANT [SIGNAL]: sends the signal, SIGINT by default, and expects
+# status 0 and the line WANT.
 stop() {
   kill "-${3-INT}" $server
   wait $server
@@ -75,9 +75,9 @@ kept() {
 }
 
 # under_load: clients of both kinds, SIGTERM when each has some answers, and the
-# end of the server and of the clients. Each client has nothing but answers until
-# it is refused (7): a request that was sent is answered. Where the server ends a
-# connection that is kept alive, curl repeats the request on a new one.
+# end of the server and of the clients. Each client gets only answers until it is
+# refused (7): a request that was sent is answered. Where the server ends a kept
+# connection, curl repeats the request on a new one.
 under_load() {
   clients=
   for i in 1 2 3 4 5 6 7 8; do

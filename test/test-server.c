@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers on one loop and on runtimes of 1, 2, 4 and 8 workers: opening, serving. */
+/* Servers on one loop and on runtimes of 1, 2, 4 and 8 workers: opening,
+ * serving. */
 #include "fluv-test-server.h"
 
 #include <netinet/in.h>
