@@ -31,7 +31,7 @@ static bool come_locked(fluv_barrier_t* barrier, fluv__wake_list_t* wakes) {
   return true;
 }
 
-/* All have met. This one, too, even if it was cancelled after it was granted. */
+/* All have met; this one, too, even if it was cancelled after the grant. */
 static void barrier_arrive(fluv__inbox_node_t* node) {
   fluv__sync_op_t* op = fluv__sync_op_arrive(node);
 

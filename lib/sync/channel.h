@@ -18,8 +18,8 @@
  * senders publish a message by advancing `tail`. `taken` counts the messages
  * that it has taken out. Senders count these as in the ring until a thread with
  * the guard settles, and every thread that finds no slot does. A sender that
- * waits sets `tx_waits` and settles once more. The receiver advances `taken` and
- * then reads `tx_waits`:
+ * waits sets `tx_waits` and settles once more. The receiver advances `taken`
+ * and then reads `tx_waits`:
  *
  *     sender, under the guard      receiver
  *     tx_waits = true              taken = taken + 1
@@ -129,9 +129,9 @@ void fluv__channel_peek_ended(fluv__channel_t* ch, fluv__wake_list_t* wakes);
  * one was cancelled. */
 void fluv__channel_wake_receiver(fluv__channel_t* ch, fluv__wake_list_t* wakes);
 
-/* Under the guard, locked by fluv__guard_enter_home(), with a queued receive. If
- * that is of this loop and the ring is empty, complete it with the message and
- * unlock the guard. False: nothing was done. */
+/* Under the guard, locked by fluv__guard_enter_home(), with a queued receive.
+ * If that is of this loop and the ring is empty, complete it with the message
+ * and unlock the guard. False: nothing was done. */
 bool fluv__channel_handoff(fluv__channel_t* ch,
                            const void* item,
                            fluv_loop_t* loop);

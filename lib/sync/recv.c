@@ -29,8 +29,8 @@ FLUV__INLINE void claim_locked(fluv__channel_t* ch) {
     atomic_store_explicit(&ch->tx_waits, true, memory_order_relaxed);
 }
 
-/* Take what there is, at most `most` (> 0) messages. Their number, FLUV_ECLOSED,
- * or FLUV_EAGAIN. */
+/* Take what there is, at most `most` (> 0) messages. Their number,
+ * FLUV_ECLOSED, or FLUV_EAGAIN. */
 FLUV__INLINE int64_t take_locked(fluv__channel_t* ch,
                                  void* out,
                                  size_t most,
@@ -147,9 +147,10 @@ static FLUV__NOINLINE void serve_sender(fluv__channel_t* ch) {
   fluv__wake_list_send(&wakes);
 }
 
-/* Messages stream in, and this thread is faster than the senders. Reading `tail`
- * for each message would take its cache line, and that of the guard, from the
- * sender each time. That costs both more than to let a few messages gather. */
+/* Messages stream in, and this thread is faster than the senders. Reading
+ * `tail` for each message would take its cache line, and that of the guard,
+ * from the sender each time. That costs both more than to let a few messages
+ * gather. */
 static void gather(void) {
   unsigned i;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who reads an rwlock, and since where. Known in debug builds only: a lock there
- * has a list of records, one for each reader. In release builds the type is
- * empty and the functions do nothing.
+/* Who reads an rwlock, and since where. Known in debug builds only: a lock
+ * has a list of records there, one for each reader. In release builds the type
+ * is empty and the functions do nothing.
  */
 #ifndef FLUV_SYNC_RWLOCK_DEBUG_H
 #define FLUV_SYNC_RWLOCK_DEBUG_H

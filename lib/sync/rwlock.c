@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* RwLock: the number of readers, whether a writer has it, and one wait queue for
- * both.
+/* RwLock: the number of readers, whether a writer has it, and one wait queue
+ * for both.
  *
  * Whenever the guard is free, either the queue is empty or its first waiter
  * cannot be granted: a writer while there are readers or a writer, a reader

@@ -132,8 +132,8 @@ static inline bool fluv__sync_op_was_cancelled(const fluv__sync_op_t* op) {
   return op->wait.given >= 0 && (op->base.flags & FLUV__CANCELLED) != 0;
 }
 
-/* Under the guard, for cancel() and release(): leave the queue. False: the op is
- * not queued; it was granted, or never started. After true the caller grants
+/* Under the guard, for cancel() and release(): leave the queue. False: the op
+ * is not queued; it was granted, or never started. After true the caller grants
  * the waits behind it that can go on, and completes it without the guard. */
 bool fluv__sync_op_withdraw(fluv__sync_op_t* op);
 
@@ -145,9 +145,9 @@ static inline fluv__wait_t* fluv__wait_queue_first(fluv__list_t* queue) {
 }
 
 /* Under the guard: take a wait out of its queue and grant it what it waits for,
- * or an error. False: its loop is closed. The wait is out of the queue then, and
- * is granted nothing. Its release() gives back what it has, as a reference: a
- * release() that finds its wait NOT_QUEUED was abandoned here. */
+ * or an error. False: its loop is closed. The wait is out of the queue then,
+ * and is granted nothing. Its release() gives back what it has, as a reference:
+ * a release() that finds its wait NOT_QUEUED was abandoned here. */
 bool fluv__wait_grant(fluv__wait_t* wait,
                       int64_t given,
                       fluv__wake_list_t* wakes);
