@@ -75,7 +75,7 @@ kept() {
 }
 
 # under_load: clients of both kinds, SIGTERM when each has some answers, and the
-# end of the server and of the clients. Each client gets only answers until it is
+# end of the server and the clients. Each client gets only answers until it is
 # refused (7): a request that was sent is answered. Where the server ends a kept
 # connection, curl repeats the request on a new one.
 under_load() {
