@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The only file that includes <stdatomic.h>. Orders are named in full at
- * each use; whoever uses less than seq_cst says which access it pairs with.
+ * each use; a weaker order than seq_cst says which access it pairs with.
  */
 #ifndef FLUV_BASE_ATOMIC_H
 #define FLUV_BASE_ATOMIC_H

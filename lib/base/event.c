@@ -16,7 +16,7 @@
 
 enum {
   UNSET,
-  AWAITED, /* not set, and somebody is to be woken */
+  AWAITED, /* not set, and a thread waits for it */
   SET
 };
 
@@ -76,8 +76,8 @@ void fluv__event_set(fluv__event_t* event) {
   unsigned before =
       atomic_exchange_explicit(&event->state, SET, memory_order_release);
 
-  /* The waiter may have freed it by now: the kernel then wakes nobody, or
-   * somebody else for no reason, which every user of a futex must bear. */
+  /* The waiter may have freed it by now: the kernel then wakes
+   * no thread, or causes a spurious wakeup, which every futex user handles. */
   if (before == AWAITED)
     (void)
         syscall(SYS_futex, &event->state, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
@@ -110,7 +110,7 @@ void fluv__event_init(fluv__event_t* event) {
 }
 
 void fluv__event_destroy(fluv__event_t* event) {
-  /* Whoever has set it may still hold the lock. */
+  /* The thread that has set the event may still hold the lock. */
   pthread_mutex_lock(&event->lock);
   pthread_mutex_unlock(&event->lock);
   pthread_mutex_destroy(&event->lock);

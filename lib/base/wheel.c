@@ -6,17 +6,17 @@
  * bits in which its tick differs from `now`, in the slot those bits name.
  * When `now` reaches the first tick of a slot above level 0, its entries go
  * down. So a slot of a lower level always expires before any of a higher one,
- * and the earliest slot is found by a look at one word for each level.
+ * and one word for each level is enough to find the earliest slot.
  *
  * Entries further away than the top level reaches sit in it by the same bits
  * and are put in again each time their slot comes round.
  */
 #include "base/wheel.h"
 
-/* Entries of a slot that are looked at for the exact next tick. More would
- * make the look-up slow, fewer would wake the loop for nothing. */
+/* Entries of a slot that are checked for the exact next tick. With more the
+ * search is slow; with fewer the loop has spurious wakeups. */
 enum {
-  MAX_LOOKS = 8
+  MAX_CHECKED = 8
 };
 
 static unsigned slot_of(uint64_t tick, unsigned level) {
@@ -114,7 +114,7 @@ static uint64_t earliest(const fluv__wheel_t* wheel,
 uint64_t fluv__wheel_next(const fluv__wheel_t* wheel) {
   unsigned level = 0;
   unsigned slot = 0;
-  unsigned looks = 0;
+  unsigned checked = 0;
   uint64_t start;
   uint64_t first = UINT64_MAX;
   fluv__list_t* link;
@@ -124,13 +124,13 @@ uint64_t fluv__wheel_next(const fluv__wheel_t* wheel) {
   start = earliest(wheel, &level, &slot);
   if (start == UINT64_MAX || level == 0)
     return start;
-  /* The slot holds many ticks. Where it holds few entries, say exactly, so
-   * that nobody is woken just to move them down. */
+  /* The slot holds many ticks. If it holds few entries, find the exact
+   * tick, so that the loop does not wake only to move them down. */
   fluv__list_foreach (link, &wheel->slots[level][slot]) {
     const fluv__wheel_node_t* node =
         fluv__container_of(link, fluv__wheel_node_t, link);
 
-    if (++looks > MAX_LOOKS)
+    if (++checked > MAX_CHECKED)
       return start;
     if (node->tick < first)
       first = node->tick;
@@ -140,7 +140,8 @@ uint64_t fluv__wheel_next(const fluv__wheel_t* wheel) {
                                                                    : start;
 }
 
-/* Go to the first tick of a slot and empty it, into `due` or downwards. */
+/* Advance to the first tick of a slot and move its entries to `due` or to a
+ * lower level. */
 static void enter(fluv__wheel_t* wheel,
                   uint64_t tick,
                   unsigned level,

@@ -16,7 +16,7 @@
 enum {
   FLUV__WHEEL_BITS = 6,
   FLUV__WHEEL_SLOTS = 1 << FLUV__WHEEL_BITS,
-  /* 2^36 ticks ahead without a second look: over two years in ms. */
+  /* 2^36 ticks ahead before an entry is placed again: over two years in ms. */
   FLUV__WHEEL_LEVELS = 6
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What keeps a loop alive, and whether anything still can wake its tasks. */
+/* What keeps a loop alive, and whether anything can still wake its tasks. */
 #include "core/alive.h"
 
 #include <sys/stat.h>
@@ -39,6 +39,7 @@ void fluv__remote_wait_begin(fluv_loop_t* loop) {
 }
 
 void fluv__remote_wait_end(fluv_loop_t* loop) {
+  fluv__assert(loop->remote_waits > 0);
   loop->remote_waits--;
   fluv__wakeup_update_ref(loop);
 }
@@ -61,27 +62,26 @@ bool fluv__has_external_work(fluv_loop_t* loop) {
   return alive;
 }
 
+/* A second thread was found. The answer is kept: to ask again costs a system
+ * call, and threads rarely end before the process. */
+static fluv__atomic_bool_t has_other_threads;
+
 /* Is this the only thread of the process? False if that is not known. */
 static bool is_only_thread(void) {
 #if defined(__linux__) && !FLUV_TSAN
-  /* Once there was a second thread the question is not asked again: it costs
-   * a system call, and threads seldom go for good. */
-  static fluv__atomic_bool_t others;
   struct stat tasks;
 
-  /* Relaxed: who misses it asks once more. */
-  if (atomic_load_explicit(&others, memory_order_relaxed))
-    return false;
-  /* A folder has a link from its parent, one from itself, and one from each
-   * of the folders in it. */
+  /* A directory has a link from its parent, one from itself, and one from each
+   * directory in it. */
   if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3)
     return true;
-  atomic_store_explicit(&others, true, memory_order_relaxed);
 #endif
+  /* Relaxed: a thread that misses this asks once more. */
+  atomic_store_explicit(&has_other_threads, true, memory_order_relaxed);
   return false;
 }
 
-/* A handle that is active although it does not keep the loop alive: its
+/* Find a handle that is active although it does not keep the loop alive: its
  * callback may wake a task, or make a thread that does. */
 static void find_unrefd(uv_handle_t* handle, void* arg) {
   const fluv_loop_t* loop = fluv__loop;
@@ -95,16 +95,18 @@ static void find_unrefd(uv_handle_t* handle, void* arg) {
     *found = true;
 }
 
-/* Tasks wait in queues, and nothing is ready. Can nobody wake them any more?
- * True only if that is certain, and thus never while the host runs the loop:
- * what the host does when uv_run() returns is not known. In a uv_run() of our
- * own nothing can happen any more if libuv would end it, no handle's callback
- * may come, and no other thread exists. All of it may be different after the
- * next callback, so each rest asks again. */
+/* Tasks wait in queues, and nothing is ready. Is it certain that nothing can
+ * wake them? Never while the host runs the loop: what the host does when
+ * uv_run() returns is not known. In a uv_run() of fluv's own it is certain if
+ * libuv would end it, no callback of another handle can come, and there is no
+ * other thread. Each of these may change with the next callback, so the loop
+ * asks again before each poll. The cheap checks come first. */
 bool fluv__loop_is_deadlocked(fluv_loop_t* loop) {
   bool unrefd = false;
 
+  /* Relaxed: see is_only_thread(). */
   if (!loop->blocking || loop->remote_waits > 0 || loop->timers.count > 0 ||
+      atomic_load_explicit(&has_other_threads, memory_order_relaxed) ||
       fluv__has_external_work(loop) || !is_only_thread())
     return false;
   uv_walk(loop->uv, find_unrefd, &unrefd);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What keeps a loop alive.
  *
- * fluv's own handles are unreferenced but for these: the idle handle while
- * something is ready, the timer while a sleep is armed, and the handle of the
- * wakeup while something waits that another thread, or a callback of the
- * host's, can end.
+ * Of fluv's own handles only these are referenced: the idle handle while the
+ * ready queue is not empty, the timer while a sleep is armed, and the wakeup
+ * while something waits for another thread or for a callback of the host's.
  */
 #ifndef FLUV_CORE_ALIVE_H
 #define FLUV_CORE_ALIVE_H
@@ -27,12 +26,12 @@ void fluv__wakeup_update_ref(fluv_loop_t* loop);
 bool fluv__has_external_work(fluv_loop_t* loop);
 
 /* Tasks wait in queues and nothing is ready: is it certain that nothing can
- * wake them any more? */
+ * wake them? */
 bool fluv__loop_is_deadlocked(fluv_loop_t* loop);
 
 /* Begin and end a wait in a queue. It keeps the loop alive: another thread may
  * end it, one that does not exist yet included. The exception is `alone`, which
- * each rest determines again. During a drain the reference is
+ * is determined again before each poll. During a drain the reference is
  * updated at its end. */
 static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
   loop->queued_waits++;
@@ -43,6 +42,7 @@ static inline void fluv__sync_wait_begin(fluv_loop_t* loop) {
 }
 
 static inline void fluv__sync_wait_end(fluv_loop_t* loop) {
+  fluv__assert(loop->queued_waits > 0);
   if (--loop->queued_waits == 0 && fluv__unlikely(!fluv__is_draining(loop)))
     fluv__wakeup_update_ref(loop);
 }

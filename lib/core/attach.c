@@ -48,14 +48,14 @@ static void find_main_ctx(fluv__ctx_t* ctx) {
   (void) ctx;
 }
 
-/* In a child of fork(2): the loop's descriptors are the parent's too, and what
- * the child did with them would happen to the parent. */
+/* In a child of fork(2): the child shares the loop's descriptors with the
+ * parent, so using them would affect the parent. */
 static void forget_loop(void) {
   fluv_loop_t* loop = fluv__loop;
 
   fluv__loop = NULL;
-  /* If the child goes on with the host's loop, that is called before the first
-   * poll, which might read what is the parent's. */
+  /* If the child goes on to run the host's loop, the idle handle is called
+   * before the first poll, which might read the parent's data. */
   if (loop != NULL && !loop->ours)
     fluv__loop_kick(loop);
   fluv__process_forked();
@@ -144,7 +144,7 @@ static void on_thread_end(void* arg) {
   if (fluv__loop != loop || loop->current == NULL)
     return;
 #if FLUV_ASAN
-  /* The frames that were left here without returning are poisoned yet. */
+  /* The frames that were unwound without returning are still poisoned. */
   __asan_unpoison_memory_region((char*) __builtin_frame_address(0) - 65536,
                                 65536);
 #endif
@@ -160,7 +160,7 @@ static void make_thread_key(void) {
   has_thread_key = pthread_key_create(&thread_key, on_thread_end) == 0;
 }
 
-/* Hear of the end of this thread; NULL: no longer. */
+/* Call on_thread_end(loop) when this thread ends; NULL: call nothing. */
 static void watch_thread(fluv_loop_t* loop) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -186,8 +186,8 @@ static bool holds(const fluv_future_t* f) {
   return (f->flags & FLUV__NEEDS_RELEASE) != 0;
 }
 
-/* What futures hold that will never be freed one by one. A hook may free
- * others meanwhile. */
+/* Release what futures hold that are freed with the pool and not one by one. A
+ * hook may free other futures meanwhile. */
 static void release_left_over(fluv_loop_t* loop) {
   fluv__pool_batch_t batch = { .match = holds };
   fluv__list_t* it;
@@ -208,6 +208,7 @@ static void release_left_over(fluv_loop_t* loop) {
 }
 
 void fluv__loop_closed(fluv_loop_t* loop) {
+  fluv__assert(loop->open_handles > 0);
   if (--loop->open_handles > 0)
     return;
   release_left_over(loop);
@@ -242,8 +243,8 @@ static void on_close_timer(uv_handle_t* handle) {
   fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, timers.uv));
 }
 
-/* Rounds of cancelled tasks cleaning up that are waited for; one that yields
- * for ever must not keep the loop. */
+/* Rounds in which cancelled tasks may clean up. The limit is for a task that
+ * yields for ever: it must not keep the loop open. */
 enum {
   CLOSE_ROUNDS = 16
 };
@@ -257,8 +258,8 @@ static void drain_rounds(fluv_loop_t* loop) {
   }
 }
 
-/* A host may have closed it, with all others. Its memory stays then, for we do
- * not hear when libuv has done with it. */
+/* The host may have closed the handle, with all others. Its memory is not freed
+ * then, because libuv does not report to fluv when it no longer uses it. */
 static void close_own(uv_handle_t* handle, uv_close_cb on_close) {
   if (!uv_is_closing(handle))
     uv_close(handle, on_close);
@@ -272,7 +273,7 @@ void fluv__loop_begin_close(fluv_loop_t* loop) {
   loop->winding_down = true;
   fluv__inbox_close(&loop->inbox);
   if (loop->task_count > 0 || loop->ready_head != NULL)
-    drain_rounds(loop); /* what has just come */
+    drain_rounds(loop); /* what has just arrived */
   if (loop->abandoned_jobs > 0)
     loop->report_jobs(loop, "the loop ends without");
   loop->closing = true;
@@ -293,8 +294,8 @@ void fluv__loop_cancel_tasks(fluv_loop_t* loop) {
 }
 
 /* The host has closed fluv's handles: nothing can run any more. What is left is
- * given up, and its memory stays. */
-static int give_up(fluv_loop_t* loop) {
+ * abandoned, and its memory is not freed. */
+static int abandon_loop(fluv_loop_t* loop) {
   (void) fluv__report_alive(loop,
                             "the program has closed fluv's handles under");
   if (loop->sched != NULL)
@@ -308,7 +309,7 @@ static int give_up(fluv_loop_t* loop) {
   return 0;
 }
 
-/* Close what its user has closed and what still lingers. */
+/* Close the handles that the user has closed and that still linger. */
 static void end_lingering(fluv_loop_t* loop) {
   fluv__list_t* it = loop->handles.next;
 
@@ -327,11 +328,11 @@ int fluv_loop_close(void) {
   if (loop == NULL)
     return FLUV_ENOLOOP;
   if (fluv__is_draining(loop) || loop->blocking)
-    return FLUV_EBUSY; /* the caller itself is alive, or somebody's wait */
+    return FLUV_EBUSY; /* inside a task, or in fluv_block_on() */
   if (uv_is_closing((uv_handle_t*) &loop->check))
-    return give_up(loop);
+    return abandon_loop(loop);
   if (loop->sched != NULL)
-    loop->sched->leave(loop); /* it shall not take what others have */
+    loop->sched->leave(loop); /* it must not take work from others */
   loop->winding_down = true;
   fluv__loop_cancel_tasks(loop);
   drain_rounds(loop);

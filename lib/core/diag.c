@@ -8,11 +8,11 @@
 
 #include "core/internal.h"
 
-FLUV__PRINTF(1, 0) static void say(const char* format, va_list args) {
+FLUV__PRINTF(1, 0) static void print_line(const char* format, va_list args) {
   char text[1024];
   int n = vsnprintf(text, sizeof(text), format, args);
 
-  /* One call for a line, so that lines of threads do not mix. */
+  /* One call for each line, so that lines of several threads do not mix. */
   if (n >= 0)
     fprintf(stderr, "fluv: %s\n", text);
 }
@@ -21,7 +21,7 @@ void fluv__warn(const char* format, ...) {
   va_list args;
 
   va_start(args, format);
-  say(format, args);
+  print_line(format, args);
   va_end(args);
 }
 
@@ -29,7 +29,7 @@ void fluv__die(const char* format, ...) {
   va_list args;
 
   va_start(args, format);
-  say(format, args);
+  print_line(format, args);
   va_end(args);
   abort();
 }
@@ -45,7 +45,7 @@ const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size) {
 const char* fluv__loc_name(const fluv_loc_t* loc) {
   if (loc == NULL)
     return "?";
-  /* A cast, a call or a lambda is no name that anybody would look for. */
+  /* A cast, a call or a lambda is not a useful name. */
   if (loc->name != NULL && strpbrk(loc->name, "({ ") == NULL)
     return loc->name;
   return loc->func;

@@ -16,11 +16,11 @@ static const struct {
   { FLUV_ECLOSED, "ECLOSED", "the channel or lock is closed" },
   { FLUV_ELAGGED, "ELAGGED", "messages were overwritten unread" },
   { FLUV_ESTOPPED, "ESTOPPED", "the loop or runtime is shut down" },
-  /* libuv's numbers, for which fluv has other reasons than the system. */
+  /* Numbers of libuv that fluv also returns for reasons of its own. */
   { FLUV_EAGAIN, "EAGAIN", "not possible now; try again later" },
   { FLUV_EALREADY, "EALREADY", "already done or under way" },
   { FLUV_EBADF, "EBADF", "not open, or closed already" },
-  { FLUV_EBUSY, "EBUSY", "in use by somebody else" },
+  { FLUV_EBUSY, "EBUSY", "in use by another operation" },
   { FLUV_ECANCELED, "ECANCELED", "canceled" },
   { FLUV_ETIMEDOUT, "ETIMEDOUT", "the time was over first" },
 };

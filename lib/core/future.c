@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Futures: making, taking over, letting go. */
+/* Futures: making, taking over, cancelling, dropping. */
 #include "core/future.h"
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@ static const fluv__ops_t never_ops = {
   .cancel = never_cancel,
 };
 
-/* What is returned on a thread without a loop: nobody changes it. */
+/* The future that is returned on a thread without a loop. It never changes. */
 static fluv_future_t no_loop = {
   .ops = &ready_ops,
   .result = FLUV_ENOLOOP,
@@ -72,11 +72,12 @@ static void end_future(fluv_future_t* f, const fluv_loc_t* used) {
   fluv__future_free(f, used);
 }
 
-/* One that holds others frees them in its turn: the outermost call drains the
- * list. */
+/* Freeing a future may free the futures that it holds. They are queued, and the
+ * outermost call drains the queue, so that no recursion goes deep. */
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used) {
   fluv_loop_t* loop = f->loop;
 
+  fluv__assert(f->state == FLUV__DONE || f->state == FLUV__COLD);
   if (f->flags & FLUV__IMMORTAL)
     return;
   if (f->flags & FLUV__LISTED) { /* freed when its turn comes */
@@ -160,9 +161,10 @@ void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc) {
     fluv__future_free(f, loc);
     return;
   }
+  fluv__assert(f->waiter == NULL);
   f->flags |= FLUV__DETACHED;
   fluv__discard(f);
-  /* It may end, and be freed, in the call: say where it went. */
+  /* The call may complete and free it: record where it was dropped. */
   loop->drop_loc = loc;
   fluv__cancel(f);
   loop->drop_loc = NULL;

@@ -8,25 +8,26 @@
  *
  * An operation is a table of functions and a struct that begins with a
  * fluv_future_t. It ends by exactly one fluv__complete(), whether it was
- * started, cancelled or neither. Nobody but the operation completes it; others
- * ask by fluv__cancel().
+ * started, cancelled or neither. Only the operation calls that; all others ask
+ * it to complete by fluv__cancel().
  *
  * A future has one owner: the caller who made it, until a function takes it
  * over (TAKEN). The new owner either has put a waiter on it, keeps it cold, or
  * has set DETACHED: then fluv__complete() frees it.
  *
  * A result may stand for something: a lock, a permit, a message, a connection.
- * It passes to whoever reads the result: an await, a join set's next, the
+ * It passes to the reader of the result: an await, a join set's next, the
  * function of a continuation, or the first `results` of a combinator that is
- * read itself. Until then it is the future's, and if the future is dropped, or
- * loses in a select, or its join set is closed, give_back() puts it back where
- * it came from. A detached future has no reader: what it did stays done.
+ * read itself. Until then the future owns it. If the future is dropped, loses
+ * in a select, or its join set is closed, give_back() returns it to where it
+ * came from. A detached future has no reader: its effects stay.
  *
- * The object that the result comes from may be freed before the future is.
- * So whoever lets user code run between the end of a future and the reading of
- * its result calls fluv__retain() first: fluv__complete() for a future that
- * the user has in hand, combinators for what they keep, groups for members.
- * A task that awaits reads at once (AWAITED), so the fast path pays nothing.
+ * The object that the result comes from may be freed before the future is. So
+ * code that lets user code run between the completion of a future and the
+ * reading of its result calls fluv__retain() first: fluv__complete() for a
+ * future in the user's hand, combinators for what they keep, groups for
+ * members. A task that awaits reads at once (AWAITED), so the fast path pays
+ * nothing.
  */
 #ifndef FLUV_CORE_FUTURE_H
 #define FLUV_CORE_FUTURE_H
@@ -36,7 +37,7 @@
 typedef struct fluv__waiter fluv__waiter_t;
 typedef struct fluv__ops fluv__ops_t;
 
-/* What a task or a combinator hangs on the future it waits for. */
+/* What a task or a combinator attaches to the future it waits for. */
 struct fluv__waiter {
   /* The future is done. Runs on any stack of the loop's thread: no user code
    * in here. The waiter reads the result and frees the future. */
@@ -60,7 +61,7 @@ struct fluv__ops {
   void (*discard)(fluv_future_t* f);
   /* Of one that nests, and is started by fluv__nest_start(): start more of its
    * children. Returns one, still COLD, that has a step() too, and is called
-   * again when that is started. NULL: all are. Its first call looks whether
+   * again when that is started. NULL: all are. Its first call checks whether
    * CANCELLED is set. */
   fluv_future_t* (*step)(fluv_future_t* f);
   void (*discard_children)(fluv_future_t* f);
@@ -90,7 +91,7 @@ enum {
 };
 
 enum {
-  FLUV__TAKEN = 1 << 0,     /* taken over by somebody */
+  FLUV__TAKEN = 1 << 0,     /* it has been taken over */
   FLUV__CANCELLED = 1 << 1, /* asked to end; asked once only */
   FLUV__DETACHED = 1 << 2,  /* freed as soon as it is done */
   FLUV__REPORT = 1 << 3,    /* an error goes to the unhandled-error hook */
@@ -98,10 +99,10 @@ enum {
   FLUV__DISCARDED = 1 << 5, /* dropped: touches no memory of the caller's */
   FLUV__NEEDS_RELEASE = 1 << 6,  /* there is something for ops->release() */
   FLUV__LISTED = 1 << 7,         /* in the loop's list of nest.h */
-  FLUV__NOTIFY_PENDING = 1 << 8, /* and its waiter is still to be told */
+  FLUV__NOTIFY_PENDING = 1 << 8, /* and its waiter is still to be woken */
   FLUV__UNREAD = 1 << 9,         /* being freed: for ops->give_back(), too */
   FLUV__AWAITED = 1 << 10,       /* its result is read as soon as it is done */
-  /* Not just to be put back into the pool. */
+  /* Freeing it takes more than putting it back into the pool. */
   FLUV__NEEDS_SLOW_FREE =
       FLUV__NEEDS_RELEASE | FLUV__IMMORTAL | FLUV__LISTED | FLUV__UNREAD
 };
@@ -110,7 +111,7 @@ struct fluv_future {
   const fluv__ops_t* ops;
   /* DONE: the result. Taken before that, or freed: where (fluv_loc_t*). */
   int64_t result;
-  fluv__waiter_t* waiter; /* told once when done; NULL: nobody is */
+  fluv__waiter_t* waiter; /* woken once when done; NULL: none */
   fluv_loop_t* loop;      /* home */
   const fluv_loc_t* loc;  /* where it was made */
   fluv_future_t* next;    /* in the ready queue */
@@ -129,24 +130,24 @@ fluv_future_t* fluv__future_fail(int64_t err, const fluv_loc_t* loc);
 /* fluv__future_free() of one that holds something, or is immortal. */
 void fluv__future_free_slow(fluv_future_t* f, const fluv_loc_t* used);
 
-/* The slow and the deadly part of fluv__take(). */
+/* The cold path of fluv__take(): an immortal future, or abort. */
 void fluv__take_failed(fluv_future_t* f, const fluv_loc_t* loc);
 
-/* Abort if a question about a future, or a request that does not take it over,
- * must not be made: it is NULL, was used before, or is another thread's. */
+/* Abort if `f` may not be borrowed: it is NULL, was used before, or belongs to
+ * another thread. `what` names the caller in the message. */
 void fluv__future_check_borrow(const fluv_future_t* f, const char* what);
 
-/* Ask to end. The future is not done when this returns, unless it could. */
+/* Ask the future to complete. It may do so during the call or later. */
 void fluv__cancel(fluv_future_t* f);
 
-/* From now on it must not touch memory of the caller's. */
+/* From now on the operation must not write to the caller's memory. */
 static inline void fluv__discard(fluv_future_t* f) {
   f->flags |= FLUV__DISCARDED;
   if (f->ops->discard != NULL)
     f->ops->discard(f);
 }
 
-/* Cancel and forget a future that is taken. */
+/* Cancel a future that is taken, and free it once it is done. */
 void fluv__drop(fluv_future_t* f, const fluv_loc_t* loc);
 
 /* Before a done future is freed: nobody has read it. */
@@ -155,13 +156,13 @@ static inline void fluv__set_unread(fluv_future_t* f) {
     f->flags |= FLUV__UNREAD;
 }
 
-/* Free a done future nobody waited for, reporting its error if asked to. */
+/* Free a detached future that is done. Report its error if REPORT is set. */
 void fluv__future_reap(fluv_future_t* f);
 
 /* Which future it is and where it was made, without its state. */
 void fluv__future_identify(const fluv_future_t* f, char* buf, size_t size);
 
-/* Tell the hook of an error that nobody reads. */
+/* Call the unhandled-error hook for a future whose error has no reader. */
 void fluv__unhandled(const fluv_future_t* f);
 
 /* Done, but its result is not read before user code runs: what give_back()
@@ -182,6 +183,7 @@ static inline void fluv__take_with(fluv_future_t* f,
     fluv__take_failed(f, loc);
     return;
   }
+  fluv__assert(f->waiter == NULL);
   f->flags |= flags;
   if (f->state != FLUV__DONE)
     f->result = (int64_t) (intptr_t) loc;
@@ -214,8 +216,10 @@ static inline void fluv__complete(fluv_future_t* f, int64_t result) {
     fluv__complete_unwaited(f);
 }
 
-/* Has the caller to be told by its waiter? Otherwise f is done already. */
+/* Start f and attach the waiter. False: f is done, and the waiter is not
+ * attached. */
 static inline bool fluv__start_and_wait(fluv_future_t* f, fluv__waiter_t* w) {
+  fluv__assert(f->waiter == NULL);
   fluv__start(f);
   if (f->state == FLUV__DONE)
     return false;

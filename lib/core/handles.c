@@ -29,7 +29,8 @@ static void close_if_ours(uv_handle_t* handle, void* arg) {
     uv_close(handle, NULL);
 }
 
-/* The memory stays: much of it is in use, and nobody can be told. */
+/* The memory is not freed: much of it is in use, and its users cannot be
+ * notified. */
 void fluv__loop_step_aside(fluv_loop_t* loop) {
   bool wakeup_open = !uv_is_closing(&loop->inbox.wakeup.uv.handle);
 

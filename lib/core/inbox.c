@@ -20,7 +20,8 @@ int fluv__inbox_init(fluv__inbox_t* inbox,
 }
 
 bool fluv__inbox_enter(fluv__inbox_t* inbox) {
-  /* Acquire and release: pairs with the closer's, which waits for us. */
+  /* Acquire and release: pairs with fluv__inbox_close(), which waits for the
+   * producers inside. */
   unsigned gate =
       atomic_fetch_add_explicit(&inbox->gate, ONE_INSIDE, memory_order_acq_rel);
 
@@ -31,7 +32,8 @@ bool fluv__inbox_enter(fluv__inbox_t* inbox) {
 }
 
 void fluv__inbox_leave(fluv__inbox_t* inbox) {
-  /* Release: pairs with the closer's load; we are done with the handle. */
+  /* Release: pairs with the load in fluv__inbox_close(); this thread does not
+   * use the handle any more. */
   atomic_fetch_sub_explicit(&inbox->gate, ONE_INSIDE, memory_order_release);
 }
 
@@ -73,14 +75,14 @@ static fluv__inbox_node_t* take_all(fluv__inbox_t* inbox) {
   return oldest;
 }
 
-bool fluv__inbox_run(fluv__inbox_t* inbox, unsigned most) {
+bool fluv__inbox_run(fluv__inbox_t* inbox, unsigned max) {
   fluv__inbox_node_t* node;
 
   if (inbox->taken == NULL)
     inbox->taken = take_all(inbox);
   if (inbox->taken == NULL)
     return false;
-  while (most-- > 0 && (node = inbox->taken) != NULL) {
+  while (max-- > 0 && (node = inbox->taken) != NULL) {
     inbox->taken = node->next;
     node->run(node);
   }
@@ -98,7 +100,7 @@ bool fluv__inbox_sleep(fluv__inbox_t* inbox) {
 
 void fluv__inbox_close(fluv__inbox_t* inbox) {
   atomic_fetch_or(&inbox->gate, CLOSED);
-  /* Acquire: pairs with the release of whoever leaves. */
+  /* Acquire: pairs with the release in fluv__inbox_leave(). */
   while (atomic_load_explicit(&inbox->gate, memory_order_acquire) != CLOSED)
     sched_yield();
   while (fluv__inbox_run(inbox, UINT_MAX))

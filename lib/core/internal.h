@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* First include of every source: configuration, the public header, memory,
- * assertions, and what is said of programmer mistakes. */
+ * assertions, and diagnostics. */
 #ifndef FLUV_CORE_INTERNAL_H
 #define FLUV_CORE_INTERNAL_H
 
@@ -29,34 +29,35 @@
 #define fluv__likely(x)     __builtin_expect(!!(x), 1)
 #define fluv__unlikely(x)   __builtin_expect(!!(x), 0)
 #define FLUV__NO_ASAN       __attribute__((no_sanitize_address))
-/* On the way of every switch: a call there costs as much as the work. */
+/* For the path of every switch, where a call costs as much as the work. */
 #define FLUV__INLINE static inline __attribute__((always_inline))
-/* The seldom part of a function whose other part must be short. */
+/* The cold path of a function whose fast path must be short. */
 #define FLUV__NOINLINE     __attribute__((noinline))
 #define FLUV__NORETURN     __attribute__((noreturn, cold, noinline))
 #define FLUV__PRINTF(a, b) __attribute__((format(printf, a, b)))
 
-/* An invariant of fluv's own; checked in debug builds. */
+/* An invariant of the library; checked in debug builds. */
 #if FLUV_DEBUG
 # define fluv__assert(cond)                                                    \
-  ((cond) ? (void) 0                                                           \
-          : fluv__die("%s:%d: not so: %s", __FILE__, __LINE__, #cond))
+  ((cond)                                                                      \
+       ? (void) 0                                                              \
+       : fluv__die("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond))
 #else
 # define fluv__assert(cond) ((void) 0)
 #endif
 
-/* Say "fluv: ..." on stderr and abort. */
+/* Print "fluv: ..." on stderr and abort. */
 void fluv__die(const char* format, ...) FLUV__PRINTF(1, 2) FLUV__NORETURN;
 
-/* Say "fluv: ..." on stderr. */
+/* Print "fluv: ..." on stderr. */
 void fluv__warn(const char* format, ...) FLUV__PRINTF(1, 2);
 
 /* "file:line (function)" into a buffer of the caller's; returns it. */
 #define FLUV__LOC_SIZE 256
 const char* fluv__loc_format(const fluv_loc_t* loc, char* buf, size_t size);
 
-/* What is made there, if the source has a plain name for it; else the function
- * that makes it. */
+/* The name of what is made at that place, if the source names it plainly; else
+ * the function that makes it. */
 const char* fluv__loc_name(const fluv_loc_t* loc);
 
 /* The gate for all memory but stacks. Array sizes are checked for overflow;

@@ -130,7 +130,7 @@ static void cancel_scope_run(fluv__task_t* task, fluv__cleanup_t* entry) {
   /* The refusals were those of this deadline, which is over. */
   if (!is_shield && task->interrupt == 0) {
     task->refusals = 0;
-    task->refusal_told = false;
+    task->refusal_reported = false;
   }
 }
 

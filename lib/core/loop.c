@@ -57,30 +57,30 @@ void fluv__wrong_thread(const fluv_loop_t* home,
 }
 
 void fluv__loop_ref(fluv_loop_t* loop) {
-  /* Relaxed: whoever refs holds a reference already. */
+  /* Relaxed: the caller holds a reference already. */
   atomic_fetch_add_explicit(&loop->refs, 1, memory_order_relaxed);
 }
 
 void fluv__loop_unref(fluv_loop_t* loop) {
-  /* Release, and acquire in the last: what others wrote before they let go
-   * is done before the memory goes. */
+  /* Release, and acquire in the last: what others wrote before their unref is
+   * visible before the memory is freed. */
   if (atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel) == 1)
     fluv__free(loop);
 }
 
-/* Arrivals may grant and send to others in their turn: a thousand that hand on
- * to each other are worked off by the first, and not by a recursion as deep. */
+/* An arrival may grant and send to others. The outermost call drains the list,
+ * so a chain of a thousand grants is no recursion of that depth. */
 void fluv__arrivals_run(fluv_loop_t* loop) {
   fluv__inbox_node_t* node;
 
-  if (loop->sending || loop->starting_arms > 0)
+  if (loop->draining_arrivals || loop->starting_arms > 0)
     return;
-  loop->sending = true;
+  loop->draining_arrivals = true;
   while ((node = loop->arrivals) != NULL) {
     loop->arrivals = node->next;
     if (loop->arrivals == NULL)
       loop->arrivals_end = &loop->arrivals;
     node->run(node);
   }
-  loop->sending = false;
+  loop->draining_arrivals = false;
 }

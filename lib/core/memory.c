@@ -15,7 +15,7 @@ int fluv_set_allocator(void* (*malloc_fn)(size_t size),
                        void (*free_fn)(void* ptr)) {
   if (malloc_fn == NULL || realloc_fn == NULL || free_fn == NULL)
     return FLUV_EINVAL;
-  /* Relaxed: the caller sees to it that no other thread uses fluv yet. */
+  /* Relaxed: the caller ensures that no other thread uses fluv yet. */
   if (atomic_load_explicit(&used, memory_order_relaxed))
     return FLUV_EBUSY;
   malloc_now = malloc_fn;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every handle begins with, and what is said of one that is misused. */
+/* What every handle begins with, and reports of handles that are misused. */
 #include "core/object.h"
 
 #include <pthread.h>
@@ -44,7 +44,9 @@ static int length_of(const char* function) {
 
 #if FLUV_DEBUG
 
-static void say_place(const char* what, const fluv_loc_t* at, const void* by) {
+static void print_place(const char* what,
+                        const fluv_loc_t* at,
+                        const void* by) {
   char place[FLUV__LOC_SIZE];
 
   if (at != NULL) {
@@ -65,15 +67,15 @@ static void say_place(const char* what, const fluv_loc_t* at, const void* by) {
 # endif
 }
 
-static void say_places(const fluv__object_t* object) {
-  say_place("it was made", object->made_at, object->made_by);
+static void print_places(const fluv__object_t* object) {
+  print_place("it was made", object->made_at, object->made_by);
   if (object->kind == FLUV__KIND_FREED)
-    say_place("it was freed", object->freed_at, object->freed_by);
+    print_place("it was freed", object->freed_at, object->freed_by);
 }
 
 #else
 
-static void say_places(const fluv__object_t* object) {
+static void print_places(const fluv__object_t* object) {
   (void) object;
 }
 
@@ -89,18 +91,18 @@ void fluv__object_bad(const void* handle,
   if (object == NULL)
     fluv__die("%.*s(): the %s is NULL", len, function, name);
   if (object->kind == FLUV__KIND_FREED) {
-    say_places(object);
+    print_places(object);
     fluv__die("%.*s(): the %s was freed before", len, function, name);
   }
   if (object->kind > FLUV__KIND_FREED && object->kind < FLUV__KIND_END) {
-    say_places(object);
+    print_places(object);
     fluv__die("%.*s(): this is a %s, not a %s",
               len,
               function,
               name_of(object->kind),
               name);
   }
-  fluv__die("%.*s(): this is no %s: it was freed before, or never made",
+  fluv__die("%.*s(): this is not a %s: it was freed before, or never made",
             len,
             function,
             name);
@@ -109,7 +111,7 @@ void fluv__object_bad(const void* handle,
 void fluv__object_overfreed(const void* handle,
                             const char* what,
                             const char* function) {
-  say_places(handle);
+  print_places(handle);
   fluv__die("%.*s(): all %s were freed before",
             length_of(function),
             function,
@@ -118,7 +120,7 @@ void fluv__object_overfreed(const void* handle,
 
 #if FLUV_DEBUG
 
-/* Larger ones are not worth the memory. */
+/* Larger ones would hold too much memory. */
 enum {
   MAX_HELD_SIZE = 4096
 };
@@ -127,7 +129,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fluv__object_t* held[FLUV__OBJECT_QUARANTINE];
 static size_t next;
 
-static void let_go(fluv__object_t* object) {
+static void free_held(fluv__object_t* object) {
 # if FLUV_ASAN
   if (object != NULL)
     __asan_unpoison_memory_region(object, object->size);
@@ -161,7 +163,7 @@ void fluv__object_free_now(fluv__object_t* object,
     next = (next + 1) % FLUV__OBJECT_QUARANTINE;
     pthread_mutex_unlock(&lock);
   }
-  let_go(oldest);
+  free_held(oldest);
 }
 
 void fluv__object_flush(void) {
@@ -169,7 +171,7 @@ void fluv__object_flush(void) {
 
   pthread_mutex_lock(&lock);
   for (i = 0; i < FLUV__OBJECT_QUARANTINE; i++) {
-    let_go(held[i]);
+    free_held(held[i]);
     held[i] = NULL;
   }
   pthread_mutex_unlock(&lock);

@@ -2,12 +2,12 @@
 /* What every handle begins with: a word that says what it is.
  *
  * A public function checks the handle it is given by one compare. A handle that
- * was freed, or is none at all, is a programmer's mistake: the process aborts
- * and says so. In release builds the memory of a freed handle may be in use
- * again, so that the mistake may be missed; what is found is never used. In
- * debug builds the last FLUV__OBJECT_QUARANTINE freed handles are held back, so
- * that the mistake is found for sure, and both places are named: where it was
- * made and where it was freed.
+ * was freed, or a pointer to something else, is a programmer's mistake: the
+ * process aborts with a message. In release builds the memory of a freed handle
+ * may be in use again, so the mistake may be missed; a mistake that is found is
+ * never used. In debug builds the last FLUV__OBJECT_QUARANTINE freed handles
+ * are held back, so that the mistake is always found, and the message names
+ * where the handle was made and where it was freed.
  *
  * NULL: what returns a future or an error returns FLUV_EINVAL; what frees or
  * closes does nothing; all else aborts.
@@ -84,7 +84,7 @@ void fluv__object_free_now(fluv__object_t* object,
                            const void* by,
                            const fluv_loc_t* at);
 
-/* Let go of the handles that are held back. */
+/* Free the handles that are held back. */
 void fluv__object_flush(void);
 
 #define fluv__object_of(handle) ((const fluv__object_t*) (const void*) (handle))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A task that runs over its stack hits the guard, or jumps over it. The handler
- * of process.c asks here whether that has happened, says which task it was and
- * how large its stack is, and then lets the process die as it would have.
+/* A task that overflows its stack hits the guard, or jumps over it. The handler
+ * of process.c asks here whether that has happened. If so, the message names
+ * the task and the size of its stack, and the process dies as it would have.
  *
  * The handler runs on an alternate stack, one for each thread with a loop. It
  * uses only what is allowed in signal handlers: write() and its own number
@@ -19,8 +19,8 @@
 enum {
   /* Room for the handler and for sanitizers' own, if they are chained to. */
   ALT_STACK_SIZE = 64 * 1024,
-  /* How far below its stack a task is looked for. A frame of more bytes is a
-   * wild pointer as far as we can tell. */
+  /* How far below its stack an overflow may reach. A larger frame cannot be
+   * distinguished from a wild pointer. */
   MAX_JUMP = 64 * 1024 * 1024,
   /* A function without calls uses so much below the stack pointer: 128 bytes
    * on x86-64, and what a call pushes. */
@@ -30,7 +30,7 @@ enum {
 static void put_text(const char* text) {
   ssize_t n = write(STDERR_FILENO, text, strlen(text));
 
-  (void) n; /* nobody is left to tell */
+  (void) n; /* a failure cannot be reported */
 }
 
 static void put_number(size_t number) {
@@ -65,7 +65,7 @@ static void report(const fluv__task_t* task) {
   put_text("\n");
 }
 
-/* The interrupted code's stack pointer; 0 where we do not know how. */
+/* The interrupted code's stack pointer; 0 where it is not known. */
 static uintptr_t stack_pointer(const void* context) {
   const ucontext_t* uc = context;
 

@@ -3,9 +3,9 @@
  *
  * Sizes are rounded up to 32 bytes; a freed future goes to the front of its
  * list and keeps its state FREED and both of its places until it is used
- * again, so that a second use can be told. Debug and ASan builds allocate
+ * again, so that a second use can be detected. Debug and ASan builds allocate
  * each future by itself and hold freed ones back for a while, so that a second
- * use is told for sure and the tools see every one.
+ * use is always detected and the tools see every future.
  */
 #ifndef FLUV_CORE_POOL_H
 #define FLUV_CORE_POOL_H
@@ -41,12 +41,12 @@ typedef struct fluv__pool {
 void fluv__pool_init(fluv__pool_t* pool);
 void fluv__pool_deinit(fluv__pool_t* pool);
 
-/* What the fast path below does not do. */
+/* The slow paths of the inline functions below. */
 fluv_future_t* fluv__pool_alloc_slow(fluv__pool_t* pool, size_t size);
 void fluv__pool_free_slow(fluv__pool_t* pool, fluv_future_t* f);
 
-/* Some of the futures that match() finds: as many as one walk may hand out,
- * so that they can be ended although others end, and are freed, with them. */
+/* Some of the futures that match() selects. They are collected before any is
+ * cancelled, because cancelling one may complete and free others. */
 enum {
   FLUV__POOL_BATCH = 128
 };
@@ -57,10 +57,10 @@ typedef struct fluv__pool_batch {
   size_t count;
 } fluv__pool_batch_t;
 
-/* Fill a batch anew. Returns batch->count. */
+/* Refill a batch. Returns batch->count. */
 size_t fluv__pool_find(fluv__pool_t* pool, fluv__pool_batch_t* batch);
 
-/* Call fn, which frees none, for each future that is alive. */
+/* Call fn for each future that is alive. fn must not free any. */
 void fluv__pool_each(fluv__pool_t* pool,
                      void (*fn)(fluv_future_t* f, void* arg),
                      void* arg);

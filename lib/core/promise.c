@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises: answering a future from any thread.
+/* Promises: resolving a future from any thread.
  *
- * Two bits decide everything, in one atomic word. ANSWERED is set by the first
- * who answers. GONE is set by the home loop when the future ends unanswered.
- * Whoever sets its bit while the other is clear has won:
+ * Two bits of one atomic word decide. ANSWERED is set by the first thread that
+ * resolves the promise. GONE is set by the home loop when the future completes
+ * without that. The thread that sets its bit while the other is clear wins:
  *
  *   answer first: the result travels to the home loop (at once on its own
  *     thread, else through the inbox) and ends the future there, even if that
@@ -12,9 +12,9 @@
  *
  * A third, CANCELLED, only informs. References: one of the user's, one of the
  * future's, one of a result on its way. `future`, `on_cancel` and its argument
- * belong to the home loop's thread; `result` to whoever set ANSWERED, then to
- * the home loop's thread. The promise holds a reference to the loop, so that
- * answering after the loop was closed is refused by the inbox.
+ * belong to the home loop's thread; `result` to the thread that set ANSWERED,
+ * then to the home loop's thread. The promise holds a reference to the loop, so
+ * that resolving it after the loop was closed is refused by the inbox.
  */
 #include "core/promise.h"
 

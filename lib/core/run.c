@@ -22,14 +22,14 @@ static void block_wake(fluv__waiter_t* waiter, fluv_future_t* f) {
 
   (void) f;
   block->done = true;
-  /* Whatever else waits: we go on, and it is not stuck yet. */
+  /* The caller of fluv_block_on() goes on: other waits are not stuck yet. */
   block->loop->stuck_reported = true;
   if (block->running)
     uv_stop(block->loop->uv);
 }
 
 /* Run the loop until the future is done, there is nothing left to do, or
- * somebody stops it. Whether anything is left. */
+ * it is stopped. True if the loop is still alive. */
 static bool run_until_done(block_t* block) {
   int alive;
 
@@ -95,7 +95,7 @@ int64_t fluv_block_on_loc(fluv_future_t* f, const fluv_loc_t* loc) {
   loop->blocking = true;
   result = block_on(loop, f, loc);
   loop->blocking = false;
-  /* From here on the host runs it, and may wake what still waits. */
+  /* From here on the host runs the loop, and may end waits that are left. */
   loop->alone = false;
   fluv__wakeup_update_ref(loop);
   return result;
@@ -128,7 +128,7 @@ static void cancel_roots(fluv_loop_t* loop) {
   }
 }
 
-/* Nothing to do but to have woken the loop. */
+/* The timer has woken the loop, which is all it is for. */
 static void on_limit(uv_timer_t* limit) {
   (void) limit;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking for a while before sleeping. */
+/* Adaptive spinning before the loop sleeps. */
 #define _GNU_SOURCE
 #include "core/spin.h"
 
@@ -10,8 +10,8 @@
 enum {
   DEFAULT_SPIN_US = 20,
   MAX_SPIN_US = 1000,
-  /* Looks between two questions to the clock and to libuv. */
-  LOOKS = 128,
+  /* Checks of the inbox between two readings of the clock and of libuv. */
+  CHECKS_PER_POLL = 128,
   MAX_CREDITS = 32,
   CREDITS_TO_TRY = 2,
   /* Short sleeps between two tries when none of them has ever paid. */
@@ -21,7 +21,7 @@ enum {
 /* A sleep shorter than this, wake included, was not worth it. */
 #define SHORT_SLEEP_NS UINT64_C(150000)
 
-/* May only one core run this thread and, as far as can be told, the others? A
+/* Is this thread bound to one core, and probably all others to the same one? A
  * thread that was given a core of its own differs from the main thread. */
 static bool one_core(void) {
 #ifdef __linux__
@@ -53,12 +53,12 @@ static bool uv_has_events(fluv_loop_t* loop) {
   return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
-/* Until something arrives or the time is over. */
-static bool look_until(fluv_loop_t* loop, uint64_t end) {
+/* Spin until something arrives, libuv has events, or the time is over. */
+static bool spin_until(fluv_loop_t* loop, uint64_t end) {
   unsigned i;
 
   do {
-    for (i = 0; i < LOOKS; i++) {
+    for (i = 0; i < CHECKS_PER_POLL; i++) {
       if (!fluv__inbox_is_empty(&loop->inbox))
         return true;
       fluv__relax();
@@ -72,14 +72,14 @@ bool fluv__spin(fluv_loop_t* loop) {
   uint64_t now;
 
   spin->slept = 0;
-  /* A job's answer comes from a thread that is woken for it: that takes as
-   * long, and is faster done where this one has gone to sleep. */
+  /* The result of a job comes from a thread that has to be woken first. That
+   * takes as long as a spin, and is faster if this thread's core is free. */
   if (fluv__likely(spin->recent == 0) || spin->limit == 0 || loop->jobs > 0)
     return false;
   spin->recent--;
   now = uv_hrtime();
   if (spin->credits > 0) {
-    if (look_until(loop, now + spin->limit)) {
+    if (spin_until(loop, now + spin->limit)) {
       if (spin->credits < MAX_CREDITS)
         spin->credits++;
       spin->gap = 1;

@@ -116,7 +116,7 @@ void fluv__stack_cache_init(fluv__stack_cache_t* cache,
     cache->classes[i].free = 0;
     cache->classes[i].next_count = FIRST_COUNT;
   }
-  /* Sanitizers and valgrind look at all memory that is mapped as readable. */
+  /* Sanitizers and valgrind read all memory that is mapped as readable. */
   cache->keep_guards_mapped =
       FLUV_ASAN || FLUV_TSAN || RUNNING_ON_VALGRIND != 0;
 }
@@ -143,6 +143,7 @@ static fluv__stack_t* stack_at(const fluv__slab_t* slab,
 static void slab_free(fluv__slab_t* slab, unsigned bits) {
   unsigned i;
 
+  fluv__assert(slab->used <= slab->count);
   if (FLUV_TSAN || RUNNING_ON_VALGRIND)
     for (i = 0; i < slab->used; i++)
       stack_forget(stack_at(slab, i, bits));
@@ -250,6 +251,7 @@ static fluv__stack_t* stack_init(fluv__stack_cache_t* cache,
 }
 
 static void note_taken(fluv__stack_cache_t* cache, unsigned class) {
+  fluv__assert(cache->classes[class].free > 0);
   cache->classes[class].free--;
   if (++cache->classes[class].out > cache->classes[class].peak)
     cache->classes[class].peak = cache->classes[class].out;
@@ -285,6 +287,8 @@ static void put_to_slab(fluv__stack_cache_t* cache, fluv__stack_t* stack) {
   unsigned class = stack->bits - FLUV__STACK_MIN_BITS;
   fluv__slab_t* slab = stack->slab;
 
+  fluv__assert(slab->in_use > 0);
+  fluv__assert(cache->classes[class].out > 0);
   stack->next = slab->free;
   slab->free = stack;
   cache->classes[class].free++;

@@ -52,6 +52,7 @@ typedef struct fluv__stack {
   unsigned valgrind_id;
 } fluv__stack_t;
 
+/* The stacks of one loop; its thread only. */
 typedef struct fluv__stack_cache {
   void (*entry)(void);  /* first function on every stack */
   const fluv__fp_t* fp; /* floating-point control it begins with */
@@ -71,7 +72,7 @@ typedef struct fluv__stack_cache {
 void fluv__stack_cache_init(fluv__stack_cache_t* cache,
                             void (*entry)(void),
                             const fluv__fp_t* fp);
-/* All stacks must have been given back, or be of no interest any more. */
+/* No stack may be used after this. */
 void fluv__stack_cache_deinit(fluv__stack_cache_t* cache);
 
 /* Class for a wanted size; 0 if it is out of range. */
@@ -80,18 +81,19 @@ unsigned fluv__stack_bits(size_t size);
 /* NULL when no more can be mapped. */
 fluv__stack_t* fluv__stack_get(fluv__stack_cache_t* cache, unsigned bits);
 
-/* Also from the very stack: nobody writes to it before the next get. */
+/* The caller may run on the stack itself: it is not written to before the next
+ * get. */
 void fluv__stack_put(fluv__stack_cache_t* cache, fluv__stack_t* stack);
 
-/* Were many more in use lately than are now? Then trimming is due. */
+/* Were many more stacks in use lately than now? Then trimming is due. */
 bool fluv__stack_has_spare(const fluv__stack_cache_t* cache);
 
 /* Unmap slabs that are free in whole, beyond a reserve: a part at a time. From
  * the thread's own stack, again and again until none is spare. */
 void fluv__stack_trim(fluv__stack_cache_t* cache);
 
-/* In a signal handler: if this fault is a task that has run over its stack, say
- * so and name the task. Otherwise false. */
+/* In a signal handler: if the fault is a stack overflow of a task, report that
+ * task and return true. */
 bool fluv__overflow_report(const siginfo_t* info, const void* context);
 
 /* Give the handler of this thread a stack to run on. Returns memory for

@@ -2,9 +2,9 @@
 /* The first frame of a new stack, for the switch in assembly. */
 #include "core/switch.h"
 
-/* What a new stack was called from, by its looks: unwinders stop here. It is
- * never run. The address that stands on the stack is one past its beginning,
- * since unwinders look at the instruction before a return address. */
+/* The apparent caller of the first frame of a stack: unwinders stop here. It is
+ * never run. The return address is one past its beginning,
+ * since unwinders read the instruction before a return address. */
 #if defined(__x86_64__)
 __asm__(
     ".text\n"

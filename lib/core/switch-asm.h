@@ -6,7 +6,7 @@
  * indirect jump, and calls and returns stay in step as long as stacks are left
  * from the same depth.
  *
- * The compiler is told that every register is lost, so it keeps what it still
+ * The clobber list names every register, so it keeps what it still
  * needs in the frame. What is left to save is where the frame is and where to
  * go on. To an unwinder a suspended stack is the function that left it,
  * stopped at `pc` with `sp` and `fp`; a debugger needs no more to show it.
@@ -19,7 +19,7 @@
 
 #include "core/internal.h"
 
-/* A suspended stack; lies in the frame of whoever left it. */
+/* A suspended stack; lies in the frame of the function that left it. */
 typedef struct fluv__saved {
   void* sp;
   void* pc;

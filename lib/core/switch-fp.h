@@ -5,7 +5,7 @@
  * of denormals), so an await must. Hardly any code changes them, and on x86-64
  * reading MXCSR costs more than the rest of the switch (7.5 to 11 ns measured
  * on a Zen 5, where the x87 control word takes 1). All of <fenv.h> changes
- * both alike. So only the x87 word is looked at: where it differs from what
+ * both alike. So only the x87 word is checked: where it differs from what
  * the loop began with, both are kept for the task and the loop's are put
  * back. Code that writes MXCSR alone, by intrinsics, says so when its task is
  * spawned (fluv_task_options_t.float_control).
@@ -38,12 +38,12 @@ static inline void fluv__fp_load(const fluv__fp_t* fp) {
 /* A stack is left. If its control words are its own, or may be, keep them in
  * *own and put back the loop's. Whether they must be loaded on return. */
 static inline bool fluv__fp_leave(const fluv__fp_t* loops,
-                                  bool look_at_all,
+                                  bool check_all,
                                   fluv__fp_t* own) {
   uint16_t x87;
 
   __asm__ volatile("fnstcw %0" : "=m"(x87));
-  if (__builtin_expect(x87 == loops->x87 && !look_at_all, 1))
+  if (__builtin_expect(x87 == loops->x87 && !check_all, 1))
     return false;
   fluv__fp_read(own);
   fluv__fp_load(loops);
@@ -70,10 +70,10 @@ static inline void fluv__fp_load(const fluv__fp_t* fp) {
 }
 
 static inline bool fluv__fp_leave(const fluv__fp_t* loops,
-                                  bool look_at_all,
+                                  bool check_all,
                                   fluv__fp_t* own) {
   (void) loops;
-  (void) look_at_all;
+  (void) check_all;
   (void) own;
   return false;
 }

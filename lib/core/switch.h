@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Switching stacks, with everything that a sanitizer wants to be told.
+/* Switching stacks, and notifying the sanitizers.
  *
  * A switch saves what the platform's ABI has a function keep: the callee-saved
  * registers and the floating-point control words. errno is the thread's and
@@ -23,7 +23,7 @@ void __tsan_func_exit(void*); /* it takes no notice of what it is given */
 /* Save what is needed to come back in *save and go on at `to`. */
 void fluv__switch(void** save, void* to);
 
-/* A stack is begun anew: with the thread's signal mask of now. */
+/* A stack is restarted: use the thread's current signal mask. */
 void fluv__switch_renew(void* start);
 #else
 # include "core/switch-asm.h"
@@ -37,7 +37,7 @@ static inline void fluv__switch_renew(void* start) {
  * return. Up to 1 KiB below `top` is used. */
 void* fluv__switch_init(char* low, char* top, void (*entry)(void));
 
-/* Leave `from` for `to`; `dying`: for good. */
+/* Leave `from` for `to`; `dying`: permanently. */
 FLUV__NO_ASAN static inline void fluv__switch_stack(void** save,
                                                     fluv__ctx_t* from,
                                                     void* to_sp,

@@ -149,7 +149,7 @@ void fluv__task_main(void) {
     /* Whatever it did to its own, the next one gets the loop's. */
     (void) fluv__fp_leave(&loop->fp, task->keep_fp, &fp);
     loop->current = NULL;
-    end_task(task, result); /* frees it if nobody waits */
+    end_task(task, result); /* frees it if it is detached */
     /* Before the stack is given back: it would be had again at once. */
     do
       next = take_next(loop);
@@ -192,7 +192,7 @@ static void wake(fluv__waiter_t* waiter, fluv_future_t* f) {
   fluv__ready_push(task->base.loop, &task->base);
 }
 
-/* A result was there at once: give way if that has happened too often. */
+/* A future was ready at once: yield if the budget is used up. */
 static void spend_budget(fluv_loop_t* loop, fluv__task_t* self) {
   if (fluv__likely(--loop->budget > 0))
     return;
@@ -209,7 +209,7 @@ enum {
   MAX_REFUSED_MS = 1000
 };
 
-/* The task was interrupted, awaits all the same, and is refused. A loop that
+/* The task was interrupted, awaits nevertheless, and is refused. A loop that
  * ignores the error would go on for ever: it uses up its budget, from then on
  * yields at each await, and is reported once. */
 static FLUV__NOINLINE void note_refusal(fluv_loop_t* loop,
@@ -229,9 +229,9 @@ static FLUV__NOINLINE void note_refusal(fluv_loop_t* loop,
     return;
   }
   self->refusals = FLUV__BUDGET;
-  if (self->refusal_told || now_ms - self->refused_ms < MAX_REFUSED_MS)
+  if (self->refusal_reported || now_ms - self->refused_ms < MAX_REFUSED_MS)
     return;
-  self->refusal_told = true;
+  self->refusal_reported = true;
   fluv__warn("task \"%s\" #%" PRIu64
              " %s %u ms ago, ignores that, and goes on awaiting at %s",
              fluv__task_name(self),
@@ -266,6 +266,7 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
     }
     fluv__start(f);
     if (f->state != FLUV__DONE) {
+      fluv__assert(f->waiter == NULL);
       f->waiter = &self->waiter;
       self->waiting = f;
       self->await_loc = loc;
@@ -273,6 +274,7 @@ int64_t fluv_await_loc(fluv_future_t* f, const fluv_loc_t* loc) {
       if (fluv__unlikely(self->interrupt != 0))
         fluv__cancel(f);
       suspend(loop, self);
+      fluv__assert(f->state == FLUV__DONE);
       self->waiting = NULL;
       return take_result(self, f, loc);
     }
@@ -409,7 +411,7 @@ fluv_future_t* fluv_spawn_loc(fluv_task_fn fn,
   task->parent = loop->current != NULL ? loop->current->base.id : 0;
   task->interrupt = 0;
   task->refusals = 0;
-  task->refusal_told = false;
+  task->refusal_reported = false;
   task->cancel_queued = false;
   task->keep_fp = false;
   task->bits = (uint8_t) loop->stack_bits;

@@ -7,7 +7,7 @@
  *
  * A queued task has no stack. It gets one when its turn comes, often the very
  * stack that the task before has just returned on. A started task stays on
- * its thread for good.
+ * its thread permanently.
  *
  * An interrupt is what the next await that must wait returns: FLUV_ECANCELED
  * once the task was cancelled, FLUV_ETIMEDOUT once a deadline of its own has
@@ -36,6 +36,8 @@ typedef struct fluv__hold_ops {
   void (*describe)(const fluv__task_t* task, char* buf, size_t size);
 } fluv__hold_ops_t;
 
+/* A task. Only its home loop's thread uses it; the watchdog's signal handler,
+ * which runs on that thread, reads the names and places. */
 struct fluv__task {
   fluv_future_t base;
   void* sp;             /* while switched away */
@@ -52,15 +54,15 @@ struct fluv__task {
   uint64_t parent;              /* id of the task that spawned it; 0: none */
   fluv__task_t* next_to_cancel; /* in loop->to_cancel */
   int interrupt;                /* 0, FLUV_ECANCELED or FLUV_ETIMEDOUT */
-  uint32_t refused_ms; /* loop's clock at the first refused await, cut off */
-  uint16_t refusals;   /* refused awaits, until the clock is read again */
-  bool refusal_told;   /* it was reported that it goes on awaiting */
+  uint32_t refused_ms;   /* loop's clock at the first refused await, cut off */
+  uint16_t refusals;     /* refused awaits, until the clock is read again */
+  bool refusal_reported; /* it was reported that it goes on awaiting */
   bool cancel_queued;
   uint8_t bits; /* class of its stack */
-  bool keep_fp; /* look at all floating-point control on each switch */
+  bool keep_fp; /* check all floating-point control on each switch */
 };
 
-/* Ready awaits in a row before a task gives way. Fewer cost more switches,
+/* Ready awaits in a row before a task yields. Fewer cost more switches,
  * more let one task hold the loop for longer. */
 enum {
   FLUV__BUDGET = 128

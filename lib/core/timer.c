@@ -10,7 +10,7 @@
  * years, and no sum with a clock overflows. */
 #define MAX_DELAY_MS (UINT64_C(1) << 60)
 
-/* With a paused clock, how often the loop looks whether only sleeps are left,
+/* With a paused clock, how often the loop checks whether only sleeps are left,
  * when nothing else makes it turn. */
 enum {
   PAUSED_TURN_MS = 1
@@ -38,6 +38,7 @@ void fluv__timer_after(fluv_loop_t* loop,
 
   if (delay_ms > MAX_DELAY_MS)
     delay_ms = MAX_DELAY_MS;
+  fluv__assert(timer->node.link.next == NULL);
   timer->node.tick = delay_ms | FLUV__TIMER_FRESH;
   fluv__list_append(&timers->fresh, &timer->node.link);
   timers->count++;
@@ -51,6 +52,7 @@ void fluv__timer_at(fluv_loop_t* loop,
                     uint64_t deadline_ns) {
   fluv__timers_t* timers = &loop->timers;
 
+  fluv__assert(timer->node.link.next == NULL);
   timer->node.tick = fluv__ms_up(deadline_ns);
   fluv__wheel_insert(&timers->wheel, &timer->node);
   timers->count++;
@@ -81,6 +83,7 @@ void fluv__timer_stop(fluv_loop_t* loop, fluv__timer_t* timer) {
     fluv__list_remove(&timer->node.link);
   else
     fluv__wheel_remove(&timers->wheel, &timer->node);
+  fluv__assert(timers->count > 0);
   timer->node.link.next = NULL;
   timers->count--;
   if (timers->count == 0 && !fluv__is_draining(loop))
@@ -131,8 +134,8 @@ static void set_uv(fluv_loop_t* loop, uint64_t next) {
   uint64_t due_ms;
 
   if (timers->paused) {
-    /* Nobody waits for uv's timer, but the loop must turn now and then to
-     * find out that nothing else is left to wait for. */
+    /* No timer waits for uv's, but the loop must turn at intervals to find
+     * out that nothing else is left to wait for. */
     if (next != UINT64_MAX && !uv_is_active((uv_handle_t*) &timers->uv))
       uv_timer_start(&timers->uv, on_uv_timer, PAUSED_TURN_MS, 0);
     return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Timers of a loop: one wheel, one uv_timer_t, one clock that tests can hold.
+/* Timers of a loop: one wheel, one uv_timer_t, one clock that tests can pause.
  *
  * A timer for a delay does not read the clock when it is armed. It goes on
  * the list `fresh`, and the loop turns delays into ticks once at the end of
@@ -26,6 +26,8 @@ struct fluv__timer {
 
 #define FLUV__TIMER_FRESH (UINT64_C(1) << 63)
 
+/* The timers of one loop; its thread only. `count` is the number of timers on
+ * the wheel and on `fresh`. */
 typedef struct fluv__timers {
   fluv__wheel_t wheel;
   fluv__list_t fresh;
@@ -35,8 +37,8 @@ typedef struct fluv__timers {
   bool refd;              /* does uv keep the loop alive */
   bool dirty;             /* something was armed since the last sync */
   bool overdue;           /* something may be due: fire after the next poll */
-  bool paused;            /* the clock is in a test's hand */
-  uint64_t paused_ns;     /* what it shows */
+  bool paused;            /* a test controls the clock */
+  uint64_t paused_ns;     /* the time of the paused clock */
   uint64_t offset_ns;     /* what it is ahead of uv_hrtime() while it runs */
   fluv_future_t* advance; /* a fluv_clock_advance() under way */
   uint64_t advance_to;    /* and where it leads, in ns */

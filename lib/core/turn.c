@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A turn: running what is ready, between two looks at the outside world.
+/* A turn: draining the ready queue between two polls.
  *
  * libuv calls in from two handles. The check handle is always started and
  * runs after each poll. The idle handle is active only while something is
  * ready outside a drain; it makes the poll not wait, and it keeps the loop
  * alive. What I/O and timers make ready so runs in the same iteration.
  *
- * A turn is bounded in resumes and in time. Looking at the clock costs more
- * than a switch, so it is done once a chunk of resumes, and the chunk adapts
- * to how long they take.
+ * A turn is bounded in resumes and in time. Reading the clock costs more than
+ * a switch, so it is read once for each chunk of resumes. The size of a chunk
+ * adapts to how long they take.
  */
 #include "core/alive.h"
 #include "core/process.h"
@@ -17,15 +17,15 @@
 #include "core/task.h"
 
 enum {
-  /* The first look at the clock comes after this many resumes: a turn that
-   * serves a few connections never looks. */
+  /* The clock is first read after this many resumes: a turn that serves a few
+   * connections never reads it. */
   FIRST_CHUNK = 16,
   MAX_CHUNK = 256,
   /* How often stacks of a burst that is over are given back, a part at a
    * time. Shorter: a load that comes in waves maps its stacks again for each
    * wave; longer: their memory is kept for more than a few seconds. */
   TRIM_MS = 100,
-  /* That a round takes out of the inbox, before those run. */
+  /* Nodes that a round takes from the inbox before it runs what is ready. */
   MAX_ARRIVALS = 128,
   /* Times that a drain goes on with what other threads have just sent, before
    * I/O has its turn. */
@@ -96,7 +96,7 @@ static bool rest(fluv_loop_t* loop) {
     return false;
   if (fluv__spin(loop) || !fluv__inbox_sleep(&loop->inbox)) {
     if (loop->sched != NULL)
-      loop->sched->begin(loop); /* we do not sleep after all */
+      loop->sched->begin(loop); /* the loop does not sleep after all */
     return false;
   }
   loop->alone = loop->queued_waits > 0 && fluv__loop_is_deadlocked(loop);

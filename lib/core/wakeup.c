@@ -51,10 +51,10 @@ int fluv__wakeup_init(fluv__wakeup_t* wakeup,
   return 0;
 }
 
-/* Whoever sends is the only one to do so until the loop has been awake: a
- * wakeup that is lost is lost for good. A full counter is readable, which is
- * all that is wanted; a descriptor that is not ours any more is the program's
- * mistake; anything else may pass. */
+/* The sender is the only one until the loop has been awake, so a wakeup that is
+ * lost is never repeated. A full counter is readable, which is enough. A
+ * descriptor that is not fluv's any more is a mistake of the program. All other
+ * errors are transient, and the write is tried again. */
 void fluv__wakeup_send(fluv__wakeup_t* wakeup) {
   const struct timespec pause = { 0, 1000 * 1000 };
   uint64_t one = 1;

@@ -21,7 +21,7 @@ typedef struct fluv__wakeup {
   } uv;
   int fd;
   unsigned forks; /* of the process, when it was made */
-  /* On the loop's thread, in the poll: somebody has called. */
+  /* On the loop's thread, in the poll: another thread has sent a wakeup. */
   void (*on_wakeup)(struct fluv__wakeup* wakeup);
 } fluv__wakeup_t;
 

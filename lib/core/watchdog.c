@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Watchdog: who keeps a loop from turning.
+/* Watchdog: reports what keeps a loop from turning.
  *
  * A loop says by `draining` that it runs tasks, and by `beat` that it has
- * turned. The monitor looks at both several times within the limit. If the loop
- * was draining each time and has not turned, somebody holds it. Of a time in
- * which the monitor was late itself only a part counts, for then the machine or
- * the process may have stood still.
+ * turned. The monitor checks both several times within the limit. If the loop
+ * was draining each time and has not turned, a task or a callback holds it. If
+ * the monitor itself was late, only a part of that time counts, because the
+ * machine or the process may have been suspended.
  *
- * Who it is only the loop's own thread can tell. It is sent a signal, whose
- * handler copies the task's names and places and the return addresses into
- * `capture`. The monitor puts the loop into capture.asked; whoever takes it out
- * again has won: the handler, which then fills in the rest and sets `filled`,
- * or the monitor, for which that took too long.
+ * Only the loop's own thread knows which one. The monitor sends it a signal,
+ * whose handler copies the task's names and places and the return addresses
+ * into `capture`. The monitor puts the loop into capture.asked, and both sides
+ * try to take it out again. If the handler wins it fills in the rest and sets
+ * `filled`; if the monitor wins the answer took too long.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,8 +40,8 @@
 
 enum {
   DEFAULT_DEBUG_MS = 100,
-  /* Looks within the limit. More find it sooner after the limit and cost
-   * more wakes of the monitor. */
+  /* Checks within the limit. With more of them a report comes sooner after the
+   * limit, and the monitor wakes more often. */
   CHECKS = 4,
   /* Of the stack, the innermost. */
   MAX_FRAMES = 48,
