@@ -102,7 +102,7 @@ static int64_t connection_main(void* arg) {
   (void) fluv_task_set_name("connection");
   c->peer->refs++; /* the function may close it */
   (void) acceptor->server->fn(c->peer, acceptor->server->arg);
-  /* In this task, so that fluv_server_close() waits for it and can cancel it. */
+  /* In this task, so that the close of the server waits and can cancel it. */
   if (!c->peer->closed && !c->peer->ended)
     (void) fluv_await(
         fluv_close_linger_loc(c->peer, LINGER_MS, acceptor->server->loc));

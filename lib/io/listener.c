@@ -281,8 +281,8 @@ static bool is_lasting(int err) {
   return err == UV_EBADF || err == UV_ENOTSOCK || err == UV_EINVAL;
 }
 
-/* Accept a connection: 0, FLUV_EAGAIN, or another error. The stream is allocated
- * first, so that no connection is accepted without memory for it. */
+/* Accept a connection: 0, FLUV_EAGAIN, or another error. The stream is
+ * allocated first, so that no connection is accepted without memory for it. */
 static int take_connection(fluv_listener_t* listener,
                            fluv_stream_t** out_stream,
                            const fluv_loc_t* loc) {

@@ -35,10 +35,10 @@ static int bind_all(fluv_server_t* server, const char* address) {
 
 /* The first socket listens without SO_REUSEPORT: the kernel then refuses it if
  * any other socket listens at the port, even with that option. After that the
- * option is set and the other sockets of this server join. No foreign socket can
- * join in between: without the option the first socket excludes it, and with the
- * option it was refused before. Connections that arrive meanwhile wait in the
- * backlog of the first socket. */
+ * option is set and the other sockets of this server join. No foreign socket
+ * can join in between: without the option the first socket excludes it, and
+ * with the option it was refused before. Connections that arrive meanwhile wait
+ * in the backlog of the first socket. */
 static int listen_all(fluv_server_t* server) {
   int err = fluv__listen(server->acceptor[0].fd, &server->tcp);
   unsigned i;

@@ -133,7 +133,7 @@ static int bounce(write_op_t* op) {
   return 0;
 }
 
-/* Write what the socket takes now. The callback of the bounce writes the rest. */
+/* Write what the socket takes now; on_write() continues after the bounce. */
 static void write_on(write_op_t* op) {
   fluv_stream_t* stream = op->stream;
   uv_buf_t copy[MAX_PIECES];
