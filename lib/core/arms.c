@@ -21,13 +21,13 @@ static void drop_all(fluv_future_t* const* futures,
   }
 }
 
-static void end(fluv__arms_t* arms) {
+FLUV__INLINE void end(fluv__arms_t* arms) {
   if (fluv__unlikely(arms->untold) && arms->result < 0)
     fluv__nest_give_back_values(&arms->nest);
   fluv__complete(&arms->nest.base, arms->result);
 }
 
-static void arm_end(fluv__arm_t* arm) {
+FLUV__INLINE void arm_end(fluv__arm_t* arm) {
   fluv__arms_t* arms = arm->arms;
   fluv_future_t* f = arm->f;
   bool counts;

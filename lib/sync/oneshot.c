@@ -37,7 +37,7 @@ typedef struct oneshot_op {
 #define oneshot_of(handle) ((oneshot_t*) (void*) (handle))
 
 /* Drop a reference and unlock the guard; the last one frees the oneshot. */
-static void unref_unlock(oneshot_t* shot) {
+FLUV__INLINE void unref_unlock(oneshot_t* shot) {
   bool last;
 
   fluv__guard_assert_held(&shot->guard);
@@ -288,11 +288,11 @@ void fluv_oneshot_tx_free(fluv_oneshot_tx_t* tx) {
   fluv__wake_list_send(&wakes);
 }
 
-static fluv_future_t* op_new(const fluv__ops_t* ops,
-                             void* handle,
-                             void* out,
-                             const char* function,
-                             const fluv_loc_t* loc) {
+FLUV__INLINE fluv_future_t* op_new(const fluv__ops_t* ops,
+                                   void* handle,
+                                   void* out,
+                                   const char* function,
+                                   const fluv_loc_t* loc) {
   oneshot_op_t* op;
 
   if (fluv__unlikely(handle == NULL))
