@@ -55,7 +55,7 @@ static int64_t recv_when_two_are_there(void* arg) {
 }
 
 /* They began to wait when no other thread had used the channel, so that nobody
- * had to be told of them. */
+ * had to be notified of them. */
 TEST_TASK(senders_that_wait_when_a_thread_comes_are_served) {
   int items[4] = { 0, 1, 2, 3 };
   fluv_future_t* f[4];
@@ -104,7 +104,7 @@ static bool wait_for_queue(size_t n) {
   return thread_first;
 }
 
-/* What it was woken for has gone to somebody else. */
+/* Another receiver took what it was woken for. */
 static void wake_for_nothing(void) {
   fluv__channel_t* ch = fluv__channel_of(rx);
   fluv__wake_list_t wakes;
@@ -164,7 +164,7 @@ static int64_t recv_until_closed(void* arg) {
   return err == FLUV_ECLOSED ? 0 : err;
 }
 
-/* For TSan: both are receivers, so what only one may do is not looked at. */
+/* For TSan: both are receivers, so the part that only one may use is not tested. */
 TEST_TASK(a_receiver_is_cloned_while_another_receives) {
   other_t other;
   int i;

@@ -180,7 +180,7 @@ typedef struct first {
   fluv_oneshot_rx_t* go_on;
 } first_t;
 
-static int64_t fail_when_told(void* arg) {
+static int64_t fail_when_notified(void* arg) {
   first_t* first = arg;
 
   ck_assert_err(fluv_oneshot_send(first->running, NULL), 0);
@@ -191,7 +191,7 @@ static int64_t fail_when_told(void* arg) {
 static int64_t get_first(void* arg) {
   first_t* first = arg;
 
-  return fluv_await(fluv_once_get(first->once, fail_when_told, first));
+  return fluv_await(fluv_once_get(first->once, fail_when_notified, first));
 }
 
 static void* run_first(void* arg) {

@@ -22,7 +22,7 @@ static void drop_all(fluv_future_t* const* futures,
 }
 
 FLUV__INLINE void end(fluv__arms_t* arms) {
-  if (fluv__unlikely(arms->untold) && arms->result < 0)
+  if (fluv__unlikely(arms->gives_back) && arms->result < 0)
     fluv__nest_give_back_values(&arms->nest);
   fluv__complete(&arms->nest.base, arms->result);
 }
@@ -109,7 +109,7 @@ fluv__arms_t* fluv__arms_new(const fluv__ops_t* ops,
   arms->next = arms->arm;
   arms->starting = false;
   arms->stopped = false;
-  arms->untold = false;
+  arms->gives_back = false;
   arms->result = 0;
   return arms;
 }
@@ -141,8 +141,8 @@ fluv_future_t* fluv__arms_step(fluv_future_t* f) {
     loop->starting_arms++;
     if (fluv__unlikely(f->flags & FLUV__CANCELLED))
       arms->stopped = true;
-    /* Whether somebody reads what an arm stands for shows at the end only. */
-    if (fluv__unlikely(arms->untold))
+    /* Only the end shows whether the result of an arm is read. */
+    if (fluv__unlikely(arms->gives_back))
       f->flags &= (uint16_t) ~FLUV__AWAITED;
   }
   for (; arms->cold > 0; arms->cold--, arm++) {
@@ -184,7 +184,7 @@ void fluv__arms_stop(fluv__arms_t* arms) {
   for (i = 0; i < arms->count; i++) {
     fluv__arm_t* arm = &arms->arm[i];
 
-    /* Only those that wait: the start loop sees to the rest. */
+    /* Only those that wait: the start loop handles the rest. */
     if (arm->f != NULL && arm->f->waiter != NULL)
       fluv__cancel(arm->f);
   }

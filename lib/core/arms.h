@@ -30,9 +30,9 @@ struct fluv__arms {
   size_t cold;    /* arms that are still to be started, from `next` on, round
                      to the one before */
   fluv__arm_t* next;
-  bool starting; /* not all are started: not yet to be completed */
-  bool stopped;  /* arms not yet started are dropped instead */
-  bool untold;   /* an error says nothing of the arms that ended well: what
+  bool starting;   /* not all are started: not yet to be completed */
+  bool stopped;    /* arms not yet started are dropped instead */
+  bool gives_back; /* an error says nothing of the arms that ended well: what
                      their results stand for is given back */
   int64_t result;
   /* An arm has ended. Does its result count as part of ours? */

@@ -81,7 +81,7 @@ static fluv_future_t* join_new(const fluv__ops_t* ops,
     return failed;
   op->arms.on_end = on_end;
   op->results = results;
-  op->arms.untold = results == NULL;
+  op->arms.gives_back = results == NULL;
   op->failed = SIZE_MAX;
   if (n == 0) {
     op->arms.nest.base.result = 0;

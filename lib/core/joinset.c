@@ -79,7 +79,7 @@ static void try_end_close(fluv_joinset_t* set) {
   fluv__complete(close, 0);
 }
 
-/* Give the first result to whoever waits for it. */
+/* Complete the pending next with the first result. */
 static void take_first(fluv_joinset_t* set, next_op_t* op) {
   fluv__group_member_t* member =
       fluv__container_of(set->group.ended.next, fluv__group_member_t, link);

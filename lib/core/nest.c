@@ -24,7 +24,7 @@ void fluv__nest_start_slow(fluv_future_t* f, fluv_future_t* child) {
   }
 }
 
-/* Put `f` into the list: it is done and its waiter is still to be told, or it
+/* Put `f` into the list: it is done and its waiter is still to be woken, or it
  * is to be cancelled. */
 void fluv__nest_queue(fluv_future_t* f, bool done) {
   fluv_loop_t* loop = f->loop;
@@ -121,7 +121,7 @@ void fluv__nest_keep_slow(fluv__nest_t* nest, fluv_future_t* f) {
 }
 
 enum {
-  KEEP,        /* somebody has read it */
+  KEEP,        /* it was read */
   GIVE_VALUES, /* nobody has read what ended well */
   GIVE_ALL
 };

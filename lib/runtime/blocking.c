@@ -11,7 +11,7 @@ typedef struct blocking_op {
   fluv__job_t* job; /* NULL once it is not this future's any more */
 } blocking_op_t;
 
-/* The future lets go of its job. */
+/* The future detaches from its job. */
 static fluv__job_t* take_job(fluv_future_t* f) {
   blocking_op_t* op = (blocking_op_t*) f;
   fluv__job_t* job = op->job;
@@ -33,7 +33,7 @@ static void drop_result(fluv__job_t* job) {
   fluv__hook_end(loop, task);
 }
 
-/* A job has come home. */
+/* A job has arrived on its home loop. */
 static void on_arrival(fluv__inbox_node_t* node) {
   fluv__job_t* job = fluv__container_of(node, fluv__job_t, node);
   fluv_future_t* f = job->future;
@@ -129,7 +129,7 @@ static fluv__job_t* make_job(fluv_future_t* f,
   job->free_arg = options->free_arg;
   job->drop_result = options->drop_result;
   job->loc = f->loc;
-  job->dropped = job->abandoned = job->stranded = false;
+  job->dropped = job->abandoned = job->orphaned = false;
   atomic_init(&job->cancelled, false);
   job->name[0] = '\0';
   if (options->name != NULL)

@@ -77,15 +77,15 @@ static void handoff_unref(fluv__handoff_t* h) {
     fluv__object_free(h, NULL);
 }
 
-/* Of one that nobody is told of, no more is there than up to `promise`. */
-static void free_untold(fluv__handoff_t* h) {
+/* The block of a detached handoff ends before `promise`. */
+static void free_untracked(fluv__handoff_t* h) {
   fluv__free(h->options);
   fluv__free(h);
 }
 
-static void tell(fluv__handoff_t* h, int64_t result) {
+static void notify(fluv__handoff_t* h, int64_t result) {
   if (h->done == NULL) {
-    free_untold(h);
+    free_untracked(h);
     return;
   }
   h->done(h, result);
@@ -102,7 +102,7 @@ void fluv__handoff_unused(const fluv_task_options_t* options, void* arg) {
 
 void fluv__handoff_refuse(fluv__handoff_t* h, int err) {
   fluv__handoff_unused(h->options, h->arg);
-  tell(h, err);
+  notify(h, err);
 }
 
 /* The task of a handoff, as a future that nobody waits for. */
@@ -120,7 +120,7 @@ static void handed_wake(fluv__waiter_t* waiter, fluv_future_t* task) {
   h->task = NULL;
   fluv__future_free(task, h->loc);
   op->base.flags &= (uint16_t) ~FLUV__NEEDS_RELEASE;
-  tell(h, result);
+  notify(h, result);
   fluv__complete(&op->base, 0);
 }
 
@@ -129,7 +129,7 @@ static void handed_release(fluv_future_t* f) {
   fluv__handoff_t* h = ((handed_op_t*) f)->h;
 
   h->task = NULL;
-  tell(h, FLUV_ECANCELED);
+  notify(h, FLUV_ECANCELED);
 }
 
 static const fluv__ops_t handed_ops = {
@@ -138,8 +138,8 @@ static const fluv__ops_t handed_ops = {
   .release = handed_release,
 };
 
-/* Run it as a task whose end is told. */
-static void run_told(fluv__handoff_t* h, fluv_loop_t* loop) {
+/* Run it as a task whose end calls `done`. */
+static void run_tracked(fluv__handoff_t* h, fluv_loop_t* loop) {
   handed_op_t* op;
   fluv_future_t* task;
 
@@ -164,7 +164,7 @@ static void run_told(fluv__handoff_t* h, fluv_loop_t* loop) {
     return;
   }
   task->waiter = &op->waiter;
-  /* As every task it begins all the same: it owns its argument. */
+  /* It begins, as every task does: it owns its argument. */
   if (atomic_load(&h->cancelled))
     fluv__cancel(task);
 }
@@ -175,11 +175,11 @@ void fluv__handoff_run(fluv__handoff_t* h, fluv_loop_t* loop) {
   const fluv_loc_t* loc = h->loc;
 
   if (h->done != NULL) {
-    run_told(h, loop);
+    run_tracked(h, loop);
     return;
   }
   fluv_detach_loc(fluv_spawn_loc(fn, arg, h->options, loc), loc);
-  free_untold(h);
+  free_untracked(h);
 }
 
 static void on_arrival(fluv__inbox_node_t* node) {
@@ -285,12 +285,12 @@ static fluv__handoff_t* handoff_new(size_t size,
   return h;
 }
 
-static fluv__handoff_t* told_new(size_t size,
-                                 fluv_task_fn fn,
-                                 void* arg,
-                                 const fluv_task_options_t* options,
-                                 const fluv_loc_t* loc,
-                                 int* out_err) {
+static fluv__handoff_t* tracked_new(size_t size,
+                                    fluv_task_fn fn,
+                                    void* arg,
+                                    const fluv_task_options_t* options,
+                                    const fluv_loc_t* loc,
+                                    int* out_err) {
   fluv__handoff_t* h = handoff_new(size, fn, arg, options, loc, out_err);
 
   if (h == NULL)
@@ -327,7 +327,7 @@ fluv__handoff_t* fluv__handoff_for_thread(fluv_task_fn fn,
                                           const fluv_task_options_t* options,
                                           const fluv_loc_t* loc,
                                           int* out_err) {
-  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, options, loc, out_err);
+  fluv__handoff_t* h = tracked_new(sizeof(*h), fn, arg, options, loc, out_err);
 
   if (h == NULL)
     return NULL;
@@ -343,7 +343,7 @@ fluv__handoff_t* fluv__handoff_for_hook(size_t size,
                                                      int64_t result),
                                         const fluv_loc_t* loc) {
   int err;
-  fluv__handoff_t* h = told_new(size, fn, NULL, NULL, loc, &err);
+  fluv__handoff_t* h = tracked_new(size, fn, NULL, NULL, loc, &err);
 
   if (h == NULL)
     return NULL;
@@ -376,7 +376,7 @@ fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
                                           const fluv_loc_t* loc,
                                           fluv_future_t** out_future) {
   int err;
-  fluv__handoff_t* h = told_new(sizeof(*h), fn, arg, options, loc, &err);
+  fluv__handoff_t* h = tracked_new(sizeof(*h), fn, arg, options, loc, &err);
 
   if (h != NULL) {
     h->done = done_for_future;

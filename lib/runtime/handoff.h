@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Handing a task to another thread's loop.
+/* Handoff: a task moves to another thread's loop.
  *
- *   on its way --(arrives)--> running --(returns)--> ended, told once
- *        \--(refused, or its loop closed)----------------^
+ *   in flight --(arrives)--> running --(returns)--> ended, notified once
+ *        \--(refused, or its loop closed)---------------^
  *
- * A handoff is one block of memory that goes to the loop as a node of its
- * inbox, or lies in a runtime's queue until a worker takes it. There it becomes
- * a task. Its end is told to whoever made it by `done`: that resolves a promise
- * of another loop, or sets the event of a thread. `refs`: one of the way and
- * the task, one of who made it, one of a cancellation on its way.
+ * A handoff is one block of memory. It travels as a node of the loop's inbox,
+ * or is queued in a runtime until a worker takes it; there it becomes a task.
+ * Its end calls `done`, which resolves a promise of another loop or sets the
+ * event of a thread. `refs` counts one for the way and the task, one for the
+ * maker, and one for a cancellation in flight.
  */
 #ifndef FLUV_RUNTIME_HANDOFF_H
 #define FLUV_RUNTIME_HANDOFF_H
@@ -30,7 +30,7 @@ struct fluv__handoff {
   fluv_task_options_t* options; /* a copy, with what it points to; NULL: none */
   fluv_future_t* task;          /* the loop's; NULL before and after */
   bool stolen; /* it has moved from one member's queue to another's */
-  /* NULL: nobody is told, and there is nothing below. */
+  /* Called once at the end. NULL: detached, and the block ends here. */
   void (*done)(fluv__handoff_t* h, int64_t result);
   fluv_promise_t* promise;
   int64_t result;
@@ -41,9 +41,9 @@ struct fluv__handoff {
   fluv__atomic_uint_t refs;
 };
 
-/* Make one whose end is told to a future of this loop (*out_future is that, or
- * the failure), to a plain thread, or to nobody. NULL: out of memory, or the
- * options make no sense, and `arg` has been given back. */
+/* Make a handoff whose end completes a future of this loop (*out_future is
+ * that, or the failure), notifies a plain thread, or is ignored. NULL: out of
+ * memory or invalid options, and `arg` was freed. */
 fluv__handoff_t* fluv__handoff_for_future(fluv_task_fn fn,
                                           void* arg,
                                           const fluv_task_options_t* options,
@@ -60,7 +60,7 @@ fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
                                           const fluv_loc_t* loc,
                                           int* out_err);
 
-/* Make one whose end is told to `done`, on whatever thread it ends, and that is
+/* Make a handoff whose end calls `done`, on the thread where it ends, and that is
  * then freed. `size` bytes, of which it is the first part; the rest is zero. */
 fluv__handoff_t* fluv__handoff_for_hook(size_t size,
                                         fluv_task_fn fn,

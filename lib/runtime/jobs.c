@@ -28,7 +28,7 @@ enum {
   DEFAULT_LIMIT = 1 << 20,
   /* Jobs named in one report. */
   MAX_NAMED = 10,
-  /* Looks in vain until the monitor does not look at the queue any more. */
+  /* Checks that find nothing until the monitor stops checking the queue. */
   MAX_IDLE_SPINS = 2
 };
 
@@ -108,8 +108,8 @@ static void on_ended(uv_work_t* req, int status) {
   pool.spare_count++;
 }
 
-/* Under the lock: one runner more. There is a spare one, for those that end
- * see to it. */
+/* Under the lock: submit one more runner. A spare one exists: runners that end
+ * ensure that. */
 static void submit_runner(void) {
   runner_t* runner = pool.spare;
 
@@ -268,8 +268,9 @@ static uint64_t longest_wait(uint64_t now) {
   return jobs > lookups ? jobs : lookups;
 }
 
-/* The monitor's look: once each time that jobs wait for long, say for whom. */
-static uint64_t look(fluv__monitor_entry_t* watch, uint64_t now) {
+/* The monitor's check: report once, whenever jobs wait for long, which ones
+ * they wait for. */
+static uint64_t check_starvation(fluv__monitor_entry_t* watch, uint64_t now) {
   named_t named[MAX_NAMED];
   size_t running = 0;
   size_t queued = 0;
@@ -371,12 +372,12 @@ static fluv__job_t* end_job(runner_t* runner, fluv__job_t* job) {
 }
 
 /* Its loop is closed. Who frees it? */
-static void strand(fluv__job_t* job) {
+static void orphan(fluv__job_t* job) {
   bool mine;
 
   pthread_mutex_lock(&pool.lock);
   mine = job->abandoned;
-  job->stranded = !mine;
+  job->orphaned = !mine;
   pthread_mutex_unlock(&pool.lock);
   if (!mine)
     return;
@@ -400,11 +401,11 @@ static void run_jobs(uv_work_t* req) {
     current = NULL;
     next = end_job(runner, job);
     if (fluv__inbox_post(&job->loop->inbox, &job->node) != 0)
-      strand(job);
+      orphan(job);
   }
 }
 
-/* Under the lock. Must the monitor be told? */
+/* Under the lock. Must the monitor start? */
 static bool append(fluv__job_t* job) {
   job->state = FLUV__JOB_QUEUED;
   job->queued_at = coarse_now();
@@ -422,7 +423,7 @@ static bool append(fluv__job_t* job) {
   if (pool.watched)
     return false;
   pool.watched = true;
-  pool.watch.check = look;
+  pool.watch.check = check_starvation;
   return true;
 }
 
@@ -468,7 +469,7 @@ bool fluv__job_has_returned(const fluv__job_t* job) {
 }
 
 bool fluv__job_abandon(fluv__job_t* job) {
-  bool stranded;
+  bool orphaned;
 
   /* Relaxed: the job is to hear of it some time. */
   atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
@@ -476,9 +477,9 @@ bool fluv__job_abandon(fluv__job_t* job) {
   job->abandoned = true;
   if (job->state == FLUV__JOB_RUNNING)
     pool.abandoned++;
-  stranded = job->stranded;
+  orphaned = job->orphaned;
   pthread_mutex_unlock(&pool.lock);
-  return stranded;
+  return orphaned;
 }
 
 void fluv__job_drop_result(fluv__job_t* job) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs: blocking work of all loops, in one line, on libuv's thread pool.
+/* Jobs: blocking work of all loops, in one FIFO queue, on libuv's thread pool.
  *
  *   QUEUED --- taken ---> RUNNING --- returned ---> RETURNED --- arrives --> .
  *      \--- withdrawn ---> .
@@ -11,7 +11,7 @@
  * through the inbox of its loop.
  *
  * There are fewer runners than threads in the pool, so that files and names
- * have at least one. A pool of one thread has one runner, which gives way after
+ * have at least one. A pool of one thread has one runner, which yields after
  * each job.
  *
  * Look-ups of names have a queue of their own, and may use the last thread too:
@@ -19,9 +19,9 @@
  * As libuv has it, they get no more than half of the threads, since a name
  * server that does not answer holds them for long.
  *
- * Whoever has made a job owns it while it is QUEUED and once it has arrived. In
- * between it is lent to the pool. A job whose loop is closed when it should
- * go home is freed by the pool if it was abandoned, else by its owner.
+ * The maker of a job owns it while it is QUEUED and after it has arrived. In
+ * between the pool has it. A job that returns after its loop was closed is
+ * freed by the pool if it was abandoned, else by its owner.
  */
 #ifndef FLUV_RUNTIME_JOBS_H
 #define FLUV_RUNTIME_JOBS_H
@@ -53,7 +53,7 @@ typedef struct fluv__job {
   uint8_t state;
   bool abandoned;
   bool lookup;   /* of a name: see above */
-  bool stranded; /* its loop is closed and its owner is to free it */
+  bool orphaned; /* its loop is closed and its owner is to free it */
   bool dropped;  /* drop_result() was called; as the result */
   fluv__atomic_bool_t cancelled;
   void (*drop_result)(int64_t result, void* arg);
@@ -78,11 +78,11 @@ fluv_future_t* fluv__spawn_lookup(int64_t (*fn)(void* arg),
 /* Has it returned, so that it is on its way home? */
 bool fluv__job_has_returned(const fluv__job_t* job);
 
-/* Nobody will look at it any more. True: it is the caller's again, since
+/* Its result is not wanted any more. True: it is the caller's again, since
  * it could not be sent home; else it arrives, or is freed by the pool. */
 bool fluv__job_abandon(fluv__job_t* job);
 
-/* Its result will not be looked at. */
+/* Its result will not be read. */
 void fluv__job_drop_result(fluv__job_t* job);
 
 /* Give back its memory, and its reference to the loop. */

@@ -20,42 +20,42 @@ static size_t length_of(fluv__member_t* m) {
 }
 
 /* May other members take from its queue? */
-static bool may_be_robbed(fluv__member_t* m) {
+static bool may_be_stolen_from(fluv__member_t* m) {
   return length_of(m) > 0 && atomic_load(&m->state) != FLUV__ASSIGNED;
 }
 
-/* We were woken, and have something else to do: wake another, if anything is
+/* This member was woken and has other work: wake another member if anything is
  * still queued. */
-static void pass_on(fluv_runtime_t* rt) {
-  unsigned seats = atomic_load(&rt->seats);
+static void wake_another(fluv_runtime_t* rt) {
+  unsigned slots = atomic_load(&rt->slots);
   unsigned i;
 
-  for (i = 0; i < seats; i++)
-    if (may_be_robbed(&rt->member[i])) {
+  for (i = 0; i < slots; i++)
+    if (may_be_stolen_from(&rt->member[i])) {
       fluv__wake_one(rt);
       return;
     }
 }
 
-/* The call has arrived, or never will. */
-static void call_over(fluv__member_t* m) {
+/* The wakeup has arrived, or never will. */
+static void wakeup_arrived(fluv__member_t* m) {
   fluv_runtime_t* rt = m->runtime;
 
   atomic_store(&m->state, FLUV__RUNNING);
   if (!m->leaving)
     return;
-  fluv__member_vacate(m);
+  fluv__member_free_slot(m);
   fluv__runtime_unref(rt);
 }
 
-static void on_call(fluv__inbox_node_t* node) {
+static void on_wakeup(fluv__inbox_node_t* node) {
   fluv__member_t* m = fluv__container_of(node, fluv__member_t, call);
   bool busy = !m->leaving && m->loop->ready_head != NULL;
 
-  /* The drain that this runs in looks at the queues before it rests. */
-  call_over(m);
+  /* The drain that this runs in checks the queues before it rests. */
+  wakeup_arrived(m);
   if (busy)
-    pass_on(m->runtime); /* what is ready may take long */
+    wake_another(m->runtime); /* what is ready may take long */
 }
 
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
@@ -63,7 +63,7 @@ void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number) {
   m->number = number;
   pthread_mutex_init(&m->lock, NULL);
   fluv__list_init(&m->queue);
-  m->call.run = on_call;
+  m->call.run = on_wakeup;
 }
 
 /* Under the lock. */
@@ -81,15 +81,15 @@ static bool wake(fluv__member_t* m, int new_state) {
   atomic_fetch_add(&m->calls, 1);
   /* A loop that is closed has left before, and woken another. */
   if (fluv__inbox_post(&m->loop->inbox, &m->call) != 0)
-    call_over(m);
+    wakeup_arrived(m);
   return true;
 }
 
 void fluv__wake_one(fluv_runtime_t* rt) {
-  unsigned seats = atomic_load(&rt->seats);
+  unsigned slots = atomic_load(&rt->slots);
   unsigned i;
 
-  for (i = 0; i < seats; i++)
+  for (i = 0; i < slots; i++)
     if (wake(&rt->member[i], FLUV__NOTIFIED))
       return;
 }
@@ -225,14 +225,14 @@ static fluv__handoff_t* steal_from(fluv__member_t* m, fluv__member_t* victim) {
 
 static fluv__handoff_t* steal(fluv__member_t* m) {
   fluv_runtime_t* rt = m->runtime;
-  unsigned seats = atomic_load(&rt->seats);
+  unsigned slots = atomic_load(&rt->slots);
   fluv__handoff_t* h;
   unsigned i;
 
-  for (i = 1; i < seats; i++) {
-    fluv__member_t* victim = &rt->member[(m->number + i) % seats];
+  for (i = 1; i < slots; i++) {
+    fluv__member_t* victim = &rt->member[(m->number + i) % slots];
 
-    if (may_be_robbed(victim) && (h = steal_from(m, victim)) != NULL)
+    if (may_be_stolen_from(victim) && (h = steal_from(m, victim)) != NULL)
       return h;
   }
   return NULL;
@@ -294,7 +294,7 @@ static bool member_rest(fluv_loop_t* loop) {
     return true;
   if (!atomic_compare_exchange_strong(&m->state, &idle, FLUV__RUNNING)) {
     atomic_store(&m->state, FLUV__NOTIFIED); /* not ASSIGNED: it is awake */
-    pass_on(m->runtime);
+    wake_another(m->runtime);
   }
   return false;
 }

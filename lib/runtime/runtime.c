@@ -70,7 +70,7 @@ static int apply_options(fluv_runtime_t* rt,
 static void runtime_destroy(fluv_runtime_t* rt) {
   unsigned i;
 
-  for (i = 0; rt->member != NULL && i < rt->count + FLUV__MAX_GUESTS; i++) {
+  for (i = 0; rt->member != NULL && i < rt->count + FLUV__MAX_ATTACHED; i++) {
     pthread_mutex_destroy(&rt->member[i].lock);
     fluv_loop_unref(rt->member[i].loop);
   }
@@ -109,7 +109,7 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
     err = fluv_token_new(&rt->stop);
   if (err == 0) {
     rt->member =
-        fluv__calloc(rt->count + FLUV__MAX_GUESTS, sizeof(*rt->member));
+        fluv__calloc(rt->count + FLUV__MAX_ATTACHED, sizeof(*rt->member));
     if (rt->member == NULL)
       err = FLUV_ENOMEM;
   }
@@ -117,11 +117,11 @@ int fluv_runtime_new(const fluv_runtime_options_t* options,
     fluv__runtime_unref(rt);
     return err;
   }
-  atomic_store(&rt->seats, rt->count);
-  for (i = 0; i < rt->count + FLUV__MAX_GUESTS; i++)
+  atomic_store(&rt->slots, rt->count);
+  for (i = 0; i < rt->count + FLUV__MAX_ATTACHED; i++)
     fluv__member_init(&rt->member[i], rt, i);
-  for (i = rt->count; i < rt->count + FLUV__MAX_GUESTS; i++)
-    rt->member[i].closed = true; /* until somebody sits there */
+  for (i = rt->count; i < rt->count + FLUV__MAX_ATTACHED; i++)
+    rt->member[i].closed = true; /* until a loop is bound to it */
   *out_runtime = rt;
   return 0;
 }
@@ -147,7 +147,7 @@ static int64_t worker_task(void* arg) {
   if (fluv_future_is_done(stopped)) /* no memory: it cannot be a worker */
     return fluv_await(stopped);
   uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME);
-  fluv__member_sit(m, loop);
+  fluv__member_bind(m, loop);
   if (options->on_start != NULL)
     options->on_start(m->number, options->arg);
   set_ready(m, 0);
@@ -433,8 +433,8 @@ int fluv_runtime_spawn_remote_loc(fluv_runtime_t* rt,
   return 0;
 }
 
-/* Under the lock, which is let go meanwhile: join a thread when it ends, or
- * wait for whoever does. False: it has not ended in time. */
+/* Under the lock, which is released meanwhile: join a thread when it ends, or
+ * wait for the thread that joins it. False: it has not ended in time. */
 static bool join_member(fluv__member_t* m, uint64_t limit_ns) {
   fluv_runtime_t* rt = m->runtime;
 
@@ -482,7 +482,7 @@ void fluv__runtime_stop(fluv_runtime_t* rt) {
   rt->stopped = true;
   atomic_store(&rt->running, false);
   pthread_mutex_unlock(&rt->lock);
-  for (i = 0; i < rt->count + FLUV__MAX_GUESTS; i++) {
+  for (i = 0; i < rt->count + FLUV__MAX_ATTACHED; i++) {
     fluv__member_close(&rt->member[i], &queued);
     fluv__refuse_all(&queued);
   }
@@ -568,17 +568,17 @@ int fluv_runtime_get_metrics(fluv_runtime_t* rt,
                              int worker,
                              fluv_metrics_t* out_metrics) {
   fluv_metrics_t sum = FLUV_METRICS_INIT;
-  unsigned seats;
+  unsigned slots;
   unsigned i;
 
   if (fluv__unlikely(rt == NULL))
     return FLUV_EINVAL;
   fluv__check(rt, RUNTIME);
-  seats = atomic_load(&rt->seats);
+  slots = atomic_load(&rt->slots);
   if (worker < -1 || worker >= (int) rt->count || out_metrics == NULL)
     return FLUV_EINVAL;
   pthread_mutex_lock(&rt->lock);
-  for (i = 0; i < seats; i++)
+  for (i = 0; i < slots; i++)
     if (worker == -1 || worker == (int) i)
       add_metrics(&rt->member[i], &sum);
   pthread_mutex_unlock(&rt->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The runtime: members with a loop and a queue each. Most have a thread of the
  * runtime's; the first may be the loop of the fluv_run() that made it, and
- * loops of other threads may take further seats for a while.
+ * loops of other threads may be attached to further slots for a while.
  *
  * Queues. What is spawned for any worker lies in the queue of a member, under
  * that queue's lock, until a member takes it and makes it a task of its own
@@ -16,8 +16,8 @@
  *      |              (queued at this member)--> ASSIGNED --(it wakes)--/  |
  *      ^-------------------(the wakeup arrives)----------------------------/
  *
- * A member sets IDLE and then looks at all queues once more; whoever queues
- * looks for an IDLE member after that. Both are sequentially consistent, so one
+ * A member sets IDLE and then checks all queues again; a producer queues and
+ * then searches for an IDLE member. Both are sequentially consistent, so one
  * of them sees the other: nothing lies in a queue while a member sleeps that
  * was not woken. One is woken at a time, and wakes the next if it finds
  * more than it can do, or has just found something else. doc/models/steal.pml.
@@ -41,7 +41,7 @@
 
 enum {
   FLUV__MAX_WORKERS = 64,
-  FLUV__MAX_GUESTS = 16
+  FLUV__MAX_ATTACHED = 16
 };
 
 enum {
@@ -57,9 +57,9 @@ typedef struct fluv__member {
   pthread_t thread;
   bool started; /* under the runtime's lock, as the rest up to `err` */
   bool ended;   /* the thread has nothing left to do */
-  bool joining; /* somebody joins it */
+  bool joining; /* a thread joins it */
   bool ready;
-  fluv_loop_t* loop; /* a reference; NULL: a seat that is free */
+  fluv_loop_t* loop; /* a reference; NULL: the slot is free */
   uint64_t since_ns;
   uint64_t until_ns; /* 0: it is there */
   /* Idle time of its libuv loop when it came, and of its stay when it went. */
@@ -88,17 +88,18 @@ typedef struct fluv__member {
 
 struct fluv_runtime {
   fluv__object_t object;
-  fluv__atomic_uint_t refs; /* the user's, and one of each seat left so */
+  fluv__atomic_uint_t
+      refs; /* the user's, and one of each slot that is left so */
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool stopped;  /* under the lock */
-  bool starting; /* the same; somebody makes the threads */
+  bool starting; /* the same; a thread makes the threads */
   /* All threads are there, and it is not stopped. */
   fluv__atomic_bool_t running;
   unsigned count;
   fluv_loop_t* owner; /* of fluv_run(): member 0; NULL: all have threads */
-  fluv__atomic_uint_t seats; /* members in use: workers, then guests */
-  fluv__member_t* member;    /* count + FLUV__MAX_GUESTS */
+  fluv__atomic_uint_t slots; /* members in use: workers, then attached loops */
+  fluv__member_t* member;    /* count + FLUV__MAX_ATTACHED */
   fluv_token_t* stop;
   fluv_loop_options_t loop_options;
   fluv_runtime_options_t options;
@@ -112,14 +113,14 @@ extern const fluv__sched_t fluv__member_sched;
 
 void fluv__member_init(fluv__member_t* m, fluv_runtime_t* rt, unsigned number);
 
-/* Any thread: put into the queue, and call somebody who sleeps. 0, or
+/* Any thread: queue it, and wake a member that sleeps. 0, or
  * FLUV_ESTOPPED: the queue is closed. */
 int fluv__member_push(fluv__member_t* m, fluv__handoff_t* h);
 
 /* Any thread: let nothing be queued any more, and take what is. */
 void fluv__member_close(fluv__member_t* m, fluv__list_t* out_queued);
 
-/* Refuse what was taken so. */
+/* Refuse what fluv__member_close() took. */
 void fluv__refuse_all(fluv__list_t* queued);
 
 /* On its thread: the member at whose queue it is to put a task, which is the
@@ -132,14 +133,14 @@ size_t fluv__member_load(fluv__member_t* m);
 /* Under the runtime's lock: it is no longer there. */
 void fluv__member_stop_clock(fluv__member_t* m);
 
-/* Any thread: something was queued; call one who sleeps, if there is any. */
+/* Any thread: something was queued; wake one member that sleeps, if any. */
 void fluv__wake_one(fluv_runtime_t* rt);
 
-/* On the thread of a loop: it is the member from here on; until it leaves. */
-void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop);
+/* On the thread of a loop: bind it to the member, until it leaves. */
+void fluv__member_bind(fluv__member_t* m, fluv_loop_t* loop);
 void fluv__member_leave(fluv_loop_t* loop);
-/* Nothing points to the loop any more: the seat is free. Any thread. */
-void fluv__member_vacate(fluv__member_t* m);
+/* Nothing points to the loop any more: free the slot. Any thread. */
+void fluv__member_free_slot(fluv__member_t* m);
 
 /* If the loop owns its runtime: begin to shut that down. */
 void fluv__member_stop(fluv_loop_t* loop);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Seats: loops of other threads as members of a runtime.
+/* Attached loops: loops of other threads as members of a runtime.
  *
  * Such a loop keeps its thread and its host. While it turns it takes from the
- * queues like a worker. When it leaves, what lies in its queue goes to another
- * member. A call that is on its way then still finds the seat taken: whoever
- * calls reads `loop` after it has set NOTIFIED. The seat is free when the call
- * has arrived.
+ * queues like a worker. When it leaves, its queued tasks go to other members. A
+ * wakeup in flight then still finds the slot occupied, since its sender reads
+ * `loop` after it has set NOTIFIED. The slot is free when the wakeup has
+ * arrived.
  */
 #include "core/alive.h"
 #include "runtime/runtime.h"
 
 enum {
-  /* For threads of a runtime that has had its time, to come back. */
+  /* Time for the threads of a runtime to end after its own limit. */
   JOIN_MS = 1000
 };
 
-void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop) {
+void fluv__member_bind(fluv__member_t* m, fluv_loop_t* loop) {
   fluv_runtime_t* rt = m->runtime;
 
   pthread_mutex_lock(&rt->lock);
@@ -29,7 +29,7 @@ void fluv__member_sit(fluv__member_t* m, fluv_loop_t* loop) {
   pthread_mutex_unlock(&rt->lock);
   loop->member = m;
   loop->sched = &fluv__member_sched;
-  /* What is queued outside a drain is then looked at. */
+  /* What was queued outside a drain then runs. */
   if (!fluv__is_draining(loop))
     fluv__loop_kick(loop);
 }
@@ -41,7 +41,7 @@ void fluv__member_stop_clock(fluv__member_t* m) {
   m->idle_ns = uv_metrics_idle_time(m->loop->uv) - m->idle_start_ns;
 }
 
-void fluv__member_vacate(fluv__member_t* m) {
+void fluv__member_free_slot(fluv__member_t* m) {
   pthread_mutex_lock(&m->runtime->lock);
   m->leaving = false;
   m->ready = false;
@@ -50,9 +50,9 @@ void fluv__member_vacate(fluv__member_t* m) {
   pthread_mutex_unlock(&m->runtime->lock);
 }
 
-/* Give what was queued here to another. */
-static void hand_on(fluv_runtime_t* rt, fluv__list_t* queued) {
-  unsigned seats = atomic_load(&rt->seats);
+/* Queue what was queued here at other members. */
+static void redistribute(fluv_runtime_t* rt, fluv__list_t* queued) {
+  unsigned slots = atomic_load(&rt->slots);
   unsigned i;
 
   while (!fluv__list_is_empty(queued)) {
@@ -60,10 +60,10 @@ static void hand_on(fluv_runtime_t* rt, fluv__list_t* queued) {
         fluv__container_of(queued->next, fluv__handoff_t, link);
 
     fluv__list_remove(&h->link);
-    for (i = 0; i < seats; i++)
+    for (i = 0; i < slots; i++)
       if (fluv__member_push(&rt->member[i], h) == 0)
         break;
-    if (i == seats)
+    if (i == slots)
       fluv__handoff_refuse(h, FLUV_ESTOPPED);
   }
 }
@@ -74,7 +74,7 @@ static void end_own(fluv_runtime_t* rt) {
 
   if (fluv__runtime_join_threads(rt, loop->options.shutdown_ms + JOIN_MS) != 0)
     return;
-  /* What of the members is on its way arrives. */
+  /* Wakeups in flight arrive. */
   while (atomic_load(&rt->member[0].state) >= FLUV__NOTIFIED ||
          !fluv__inbox_is_empty(&loop->inbox))
     (void) fluv__inbox_run(&loop->inbox, 1);
@@ -99,12 +99,13 @@ void fluv__member_leave(fluv_loop_t* loop) {
     end_own(rt);
     return;
   }
-  hand_on(rt, &queued);
-  if (idle < FLUV__NOTIFIED) { /* nobody is about to call it */
-    fluv__member_vacate(m);
+  redistribute(rt, &queued);
+  if (idle < FLUV__NOTIFIED) { /* no wakeup is in flight */
+    fluv__member_free_slot(m);
     return;
   }
-  /* The runtime may be freed before the call arrives. Relaxed: it is here. */
+  /* The runtime may be freed before the wakeup arrives. Relaxed: a reference
+   * exists. */
   atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
   m->leaving = true;
   fluv__wake_one(rt); /* in its place */
@@ -135,19 +136,19 @@ void fluv__member_stop(fluv_loop_t* loop) {
   fluv__runtime_stop(rt);
 }
 
-/* Under the lock: a seat for a guest, or NULL. */
-static fluv__member_t* find_seat(fluv_runtime_t* rt) {
-  unsigned seats = atomic_load(&rt->seats);
+/* Under the lock: a slot for a loop, or NULL. */
+static fluv__member_t* find_slot(fluv_runtime_t* rt) {
+  unsigned slots = atomic_load(&rt->slots);
   unsigned i;
 
-  for (i = rt->count; i < rt->count + FLUV__MAX_GUESTS; i++) {
+  for (i = rt->count; i < rt->count + FLUV__MAX_ATTACHED; i++) {
     fluv__member_t* m = &rt->member[i];
 
     if (m->ready)
       continue;
     m->ready = true;
-    if (i >= seats)
-      atomic_store(&rt->seats, i + 1);
+    if (i >= slots)
+      atomic_store(&rt->slots, i + 1);
     return m;
   }
   return NULL;
@@ -169,12 +170,12 @@ int fluv_runtime_join(fluv_runtime_t* rt) {
   if (err != 0)
     return err;
   pthread_mutex_lock(&rt->lock);
-  m = rt->stopped ? NULL : find_seat(rt);
+  m = rt->stopped ? NULL : find_slot(rt);
   err = rt->stopped ? FLUV_ESTOPPED : FLUV_ENOBUFS;
   pthread_mutex_unlock(&rt->lock);
   if (m == NULL)
     return err;
-  fluv__member_sit(m, loop);
+  fluv__member_bind(m, loop);
   return 0;
 }
 
@@ -207,7 +208,7 @@ int fluv__runtime_of_run(fluv_loop_t* loop, fluv_runtime_t** out_runtime) {
   rt->owner = loop;
   uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME);
   rt->member[0].ready = true;
-  fluv__member_sit(&rt->member[0], loop);
+  fluv__member_bind(&rt->member[0], loop);
   *out_runtime = rt;
   return 0;
 }
