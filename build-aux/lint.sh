@@ -157,6 +157,34 @@ check_lists() {
   check_none lists
 }
 
+# Words of build-aux/words.txt, with the term to write instead. A line there is
+# an expression, a bar and the term; a bar inside parentheses is no end.
+check_words() {
+  expression=$(awk '
+    /^#/ || !NF { next }
+    {
+      depth = 0
+      for (i = 1; i <= length($0); i++) {
+        c = substr($0, i, 1)
+        if (c == "(") depth++
+        if (c == ")") depth--
+        if (c == "|" && depth == 0) break
+      }
+      printf "%s%s", (n++ ? "|" : ""), substr($0, 1, i - 1)
+    }' build-aux/words.txt)
+  expression="(^|[^A-Za-z])($expression)([^A-Za-z]|\$)"
+  # A look-up is a term; most_queued is a field of the interface.
+  grep -v -E '^(LICENSE|build-aux/words\.txt)$|^\.git|\.out$' "$dir/files" |
+    xargs grep -I -n -i -E -e "$expression" |
+    sed -E ':again
+      s/^([^:]*:[0-9]*:.*)([Ll]ook(ed|ing|s)?[- _]?ups?|most_queued)/\1/
+      t again' |
+    grep -i -E -e "$expression" >"$dir/out"
+  test ! -s "$dir/out" ||
+    echo '(build-aux/words.txt has what to write instead)' >>"$dir/out"
+  check_none words
+}
+
 check_script() {
   if sh "test/check-$1.sh" >"$dir/tap" 2>&1; then
     status=0
@@ -193,6 +221,7 @@ check_leftovers
 check_clocks
 check_whitespace
 check_lists
+check_words
 for script in docs headers layers samples sizes symbols; do
   check_script $script
 done
