@@ -164,7 +164,7 @@ static int64_t recv_until_closed(void* arg) {
   return err == FLUV_ECLOSED ? 0 : err;
 }
 
-/* For TSan: both are receivers, so the part that only one may use is not tested. */
+/* For TSan: both are receivers, so what only one may use is not tested. */
 TEST_TASK(a_receiver_is_cloned_while_another_receives) {
   other_t other;
   int i;

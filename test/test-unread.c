@@ -22,7 +22,7 @@ enum {
 
 static fluv_token_t* token;
 
-/* Frees what a result came from, when that is there and before it is dropped. */
+/* Frees what a result came from, after its arrival and before its drop. */
 static void (*free_first)(void* arg);
 static void* free_first_arg;
 

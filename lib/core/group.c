@@ -65,7 +65,7 @@ void fluv__group_cancel(fluv__group_t* group) {
   size_t left = group->running_count;
 
   /* Each goes to the end before it is cancelled. So those that were there at
-   * the beginning come first, whichever end or are added by a hook meanwhile. */
+   * the beginning come first, also if a hook ends or adds some meanwhile. */
   group->cancelling++;
   while (left-- > 0 && !fluv__list_is_empty(&group->running)) {
     fluv__list_t* link = group->running.next;

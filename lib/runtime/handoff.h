@@ -60,7 +60,7 @@ fluv__handoff_t* fluv__handoff_for_nobody(fluv_task_fn fn,
                                           const fluv_loc_t* loc,
                                           int* out_err);
 
-/* Make a handoff whose end calls `done`, on the thread where it ends, and that is
+/* Make a handoff whose end calls `done`, on the thread where it ends; it is
  * then freed. `size` bytes, of which it is the first part; the rest is zero. */
 fluv__handoff_t* fluv__handoff_for_hook(size_t size,
                                         fluv_task_fn fn,
