@@ -98,11 +98,12 @@ void fluv__wake_one(fluv_runtime_t* rt) {
  * may not run its loop for long, so others may take what is queued there. */
 static void wake_for(fluv__member_t* m) {
   bool own = fluv__loop != NULL && fluv__loop->member == m;
+  bool assignable = !own && m->number < m->runtime->count;
 
-  if (own || m->number >= m->runtime->count)
-    fluv__wake_one(m->runtime);
-  else if (!wake(m, FLUV__ASSIGNED) && atomic_load(&m->state) != FLUV__ASSIGNED)
-    fluv__wake_one(m->runtime);
+  if (assignable &&
+      (wake(m, FLUV__ASSIGNED) || atomic_load(&m->state) == FLUV__ASSIGNED))
+    return;
+  fluv__wake_one(m->runtime);
 }
 
 size_t fluv__member_load(fluv__member_t* m) {
