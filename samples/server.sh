@@ -42,6 +42,7 @@ stop() {
 # ask_slow PATH: ask for what takes a while, and return when the head of the
 # answer is there. Sets curl.
 ask_slow() {
+  : >"$tap_dir/trace" # of the last call
   timeout 60 curl -sSv "http://127.0.0.1:$port$1" \
     >"$tap_dir/slow" 2>"$tap_dir/trace" &
   curl=$!
