@@ -134,8 +134,8 @@ for jobs in '0 0' '50 0' '0 2000' '50 2000'; do
     tap_skip "$name" 'no shared libraries'
     continue
   fi
-  # shellcheck disable=SC2086 # two words
-  "$top_builddir/test/expect-unload" "$plugin" $jobs \
+  # shellcheck disable=SC2086 # Lists of words.
+  ${RUN_PROGRAM-} "$top_builddir/test/expect-unload" "$plugin" $jobs \
     >"$tap_dir/out" 2>"$tap_dir/err"
   status=$?
   test $status -eq 3 && grep 'went on' "$tap_dir/out" >/dev/null
