@@ -221,6 +221,7 @@ START_TEST(limit_may_come_from_the_environment) {
 }
 END_TEST
 
+#if !FLUV_TSAN
 START_TEST(thread_that_blocks_all_signals_is_reported_without_its_task) {
   sigset_t all;
   sigset_t before;
@@ -238,6 +239,7 @@ START_TEST(thread_that_blocks_all_signals_is_reported_without_its_task) {
   ck_assert_ptr_nonnull(report.stuck.task);
 }
 END_TEST
+#endif
 
 /* What is not stuck. */
 
@@ -399,8 +401,11 @@ static Suite* watchdog_suite(void) {
       task_that_blocks_in_a_system_call_is_named,
       each_place_is_reported_once,
       continuation_that_holds_its_loop_is_reported,
-      thread_that_blocks_all_signals_is_reported_without_its_task,
       report_goes_to_stderr_with_name_and_place);
+#if !FLUV_TSAN
+  /* ThreadSanitizer delivers a signal late, and perhaps never to a busy loop. */
+  ADD(tc, thread_that_blocks_all_signals_is_reported_without_its_task);
+#endif
   tc = test_case(s, "basic", setup_by_environment, test_teardown);
   ADD(tc, limit_may_come_from_the_environment);
 
