@@ -222,7 +222,7 @@ check_clocks
 check_whitespace
 check_lists
 check_words
-for script in calls docs headers layers samples sizes symbols; do
+for script in docs headers layers samples sizes symbols calls; do
   check_script $script
 done
 

@@ -403,7 +403,7 @@ static Suite* watchdog_suite(void) {
       continuation_that_holds_its_loop_is_reported,
       report_goes_to_stderr_with_name_and_place);
 #if !FLUV_TSAN
-  /* ThreadSanitizer delivers a signal late, and perhaps never to a busy loop. */
+  /* ThreadSanitizer delivers a signal late, perhaps never to a busy loop. */
   ADD(tc, thread_that_blocks_all_signals_is_reported_without_its_task);
 #endif
   tc = test_case(s, "basic", setup_by_environment, test_teardown);
