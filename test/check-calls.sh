@@ -13,7 +13,7 @@ cd "$top_builddir" || exit 1
 set -- lib/*/*.o
 test -f "$1" || set -- lib/*/.libs/*.o
 NM=${NM:-nm}
-have "$NM" || tap_skip_all "no $NM"
+have "${NM%% *}" || tap_skip_all "no $NM"
 test -f "$1" || tap_skip_all 'the library is not built'
 # An object may be older than the removal of its source.
 for object; do
@@ -23,7 +23,8 @@ for object; do
 done
 
 # Lines "USER DEFINER SYMBOL", where both are files as "core/task".
-"$NM" -A -P "$@" | ${AWK:-awk} '
+# shellcheck disable=SC2086 # A command and its options.
+$NM -A -P "$@" | ${AWK:-awk} '
   {
     file = $1
     sub(/:$/, "", file)
