@@ -321,14 +321,14 @@ START_TEST(full_pool_is_reported_once_an_episode_with_the_names) {
 
     jobs_take_all();
     f = fluv_spawn_blocking(jobs_give, (void*) 2);
-    read_until(fd, "1 blocking jobs wait, ");
+    read_until(fd, "1 blocking jobs are queued, ");
     snprintf(line,
              sizeof(line),
-             "all %d places of the pool are taken\n",
+             "all %d threads for jobs are busy\n",
              JOBS_SLOTS);
     read_until(fd, line);
     for (int k = 0; k < JOBS_SLOTS; k++)
-      read_until(fd, "taken by blocking job \"gate\", made at ");
+      read_until(fd, "busy with blocking job \"gate\", made at ");
     read_until(fd, " ms\n");
     jobs_let_go();
     ck_assert_err(fluv_block_on(f), 2);

@@ -133,7 +133,7 @@ START_TEST(a_task_that_does_not_end_is_named) {
   ck_assert_has(text, "the program ends without");
   ck_assert_has(text, "\"stubborn\"");
   ck_assert_has(text, "test-shutdown-edge.c:");
-  ck_assert_has_not(text, "left behind");
+  ck_assert_has_not(text, "abandoned");
   free(text);
 }
 END_TEST
@@ -147,7 +147,7 @@ static int64_t spin(void* arg) {
   return 0;
 }
 
-/* One of the workers is left behind, and had again later. */
+/* One of the workers is abandoned, and joined later. */
 static void shut_spinner_down(void* arg) {
   (void) arg;
   open_runtime(0);
@@ -169,7 +169,7 @@ START_TEST(a_thread_that_does_not_come_back_is_left_behind) {
 
   ck_assert_int_eq(status, 0);
   ck_assert_has(text, "worker fluv-");
-  ck_assert_has(text, "left behind");
+  ck_assert_has(text, "abandoned");
   free(text);
 }
 END_TEST

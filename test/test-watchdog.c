@@ -305,7 +305,7 @@ static int64_t read_report(void* arg) {
     ck_assert_int_eq(read(stderr_fd, text + len, 1), 1);
     text[++len] = '\0';
   } while (text[len - 1] != '\n');
-  ck_assert_has(text, "fluv: a loop has not turned for ");
+  ck_assert_has(text, "fluv: event loop stalled for ");
   if (!ANSWERS)
     return 0;
   ck_assert_has(text, "task \"reader\", spawned at ");

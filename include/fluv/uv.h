@@ -42,7 +42,7 @@ bool fluv_uv_begin(uv_req_t* req, const fluv_loc_t* loc);
  * @return  Future, never NULL. Its value is the one that the callback got.
  * @errors  `err`, or the error that the callback got.
  * @cancel  Calls uv_cancel(). The future ends when libuv has called the
- *          callback: with FLUV_ECANCELED if the request had not begun, else its
+ *          callback: with FLUV_ECANCELED if the request was not started, else its
  *          result.
  * @since   0.1
  */

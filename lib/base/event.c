@@ -11,8 +11,7 @@
 # include <unistd.h>
 #endif
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
+#include "base/time.h"
 
 enum {
   UNSET,
@@ -24,14 +23,14 @@ static uint64_t now_ns(void) {
   struct timespec now;
 
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t) now.tv_sec * NS_PER_S + (uint64_t) now.tv_nsec;
+  return (uint64_t) now.tv_sec * FLUV__NS_PER_S + (uint64_t) now.tv_nsec;
 }
 
 uint64_t fluv__limit_after(uint64_t timeout_ms) {
   /* Thirty years: then no sum overflows, nor do seconds in 32 bits. */
   if (timeout_ms >= UINT64_C(30) * 365 * 86400 * 1000)
     return FLUV__NO_LIMIT;
-  return now_ns() + timeout_ms * NS_PER_MS;
+  return fluv__ns_after(now_ns(), timeout_ms);
 }
 
 #ifdef __linux__
@@ -50,8 +49,8 @@ static bool sleep_on(fluv__event_t* event, uint64_t limit_ns) {
 
   if (limited && now_ns() >= limit_ns)
     return false;
-  limit.sec = (long) (limit_ns / NS_PER_S);
-  limit.nsec = (long) (limit_ns % NS_PER_S);
+  limit.sec = (long) (limit_ns / FLUV__NS_PER_S);
+  limit.nsec = (long) (limit_ns % FLUV__NS_PER_S);
   /* With a bit set the limit is a point in time of CLOCK_MONOTONIC. */
   (void) syscall(SYS_futex,
                  &event->state,
@@ -154,7 +153,7 @@ bool fluv__cond_wait(pthread_cond_t* cond,
 
   if (limit_ns == FLUV__NO_LIMIT)
     return pthread_cond_wait(cond, lock) == 0;
-  limit.tv_sec = (time_t) (limit_ns / NS_PER_S);
-  limit.tv_nsec = (long) (limit_ns % NS_PER_S);
+  limit.tv_sec = (time_t) (limit_ns / FLUV__NS_PER_S);
+  limit.tv_nsec = (long) (limit_ns % FLUV__NS_PER_S);
   return pthread_cond_timedwait(cond, lock, &limit) == 0;
 }

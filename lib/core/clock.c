@@ -10,16 +10,13 @@ typedef struct advance_op {
 static void advance_start(fluv_future_t* f) {
   fluv__timers_t* timers = &f->loop->timers;
   advance_op_t* op = (advance_op_t*) f;
-  uint64_t room = UINT64_MAX - timers->paused_ns;
 
   if (!timers->paused || timers->advance != NULL) {
     fluv__complete(f, FLUV_EINVAL);
     return;
   }
   timers->advance = f;
-  timers->advance_to = op->delay_ms > room / FLUV__NS_PER_MS
-                           ? UINT64_MAX
-                           : timers->paused_ns + op->delay_ms * FLUV__NS_PER_MS;
+  timers->advance_to = fluv__ns_after(timers->paused_ns, op->delay_ms);
   fluv__loop_kick(f->loop);
 }
 

@@ -71,16 +71,6 @@ static void on_timer(fluv__timer_t* timer) {
   fluv__interrupt_update(scope->task);
 }
 
-/* The clock in `limit_ms` milliseconds; FLUV_FOREVER if that overflows. */
-static uint64_t end_of(const fluv_loop_t* loop, uint64_t limit_ms) {
-  const uint64_t ns_per_ms = 1000000;
-  uint64_t now = fluv__timers_now(&loop->timers);
-
-  if (limit_ms > (UINT64_MAX - now) / ns_per_ms)
-    return FLUV_FOREVER;
-  return now + limit_ms * ns_per_ms;
-}
-
 int fluv__cancel_scope_begin(const char* what,
                              bool is_shield,
                              uint64_t limit_ms) {
@@ -94,7 +84,7 @@ int fluv__cancel_scope_begin(const char* what,
   scope->is_shield = is_shield;
   scope->passed = limit_ms == 0;
   fluv__timer_init(&scope->timer, on_timer);
-  scope->end = end_of(loop, limit_ms);
+  scope->end = fluv__ns_after(fluv__timers_now(&loop->timers), limit_ms);
   if (limit_ms != 0 && scope->end != FLUV_FOREVER)
     fluv__timer_at(loop, &scope->timer, scope->end);
   fluv__cleanup_push(task, &scope->cleanup, &cancel_scope_ops);

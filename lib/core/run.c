@@ -140,7 +140,7 @@ static void on_limit_closed(uv_handle_t* limit) {
 /* Cancel all that is left and wait for it, until the limit. In real time, for
  * a paused clock may stand for ever. */
 static void wind_down(fluv_loop_t* loop, uint64_t limit_ms) {
-  uint64_t end = uv_hrtime() + limit_ms * 1000000;
+  uint64_t end = fluv__ns_after(uv_hrtime(), limit_ms);
   uv_timer_t limit;
 
   fluv__wakeup_update_ref(loop);

@@ -223,7 +223,7 @@ static FLUV__NOINLINE void note_refusal(fluv_loop_t* loop,
     loop->budget = 1;
   if (self->refusals != 1 && self->refusals < REFUSALS_PER_CHECK)
     return;
-  now_ms = (uint32_t) (fluv__timers_now(&loop->timers) / 1000000);
+  now_ms = (uint32_t) (fluv__timers_now(&loop->timers) / FLUV__NS_PER_MS);
   if (self->refusals == 1) {
     self->refused_ms = now_ms;
     return;

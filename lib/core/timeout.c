@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* timeout: a future bounded in time.
  *
- * The future is started before the clock is asked, so that one which is ready
- * never times out. When the time is over it is cancelled, and what it then
- * ends with decides: ECANCELED is reported as ETIMEDOUT, anything else was
- * there all the same.
+ * The future is started before the clock is read, so a future that is ready
+ * never times out. When the time is over the future is cancelled, and its result
+ * decides: FLUV_ECANCELED becomes FLUV_ETIMEDOUT, any other result is kept.
  */
 #include "core/nest.h"
 
@@ -16,7 +15,7 @@ typedef struct timeout_op {
   uint64_t limit; /* ms from the start, or a deadline in ns */
   bool is_deadline;
   bool passed;
-  bool begun; /* `f` was started */
+  bool started; /* `f` was */
 } timeout_op_t;
 
 static void timeout_take(timeout_op_t* op) {
@@ -47,7 +46,7 @@ static void timeout_fire(fluv__timer_t* timer) {
   fluv__cancel(op->f);
 }
 
-/* `f` has been started and waits. */
+/* `f` was started and is pending. */
 static void limit_time(timeout_op_t* op) {
   fluv_loop_t* loop = op->nest.base.loop;
 
@@ -64,8 +63,8 @@ static void limit_time(timeout_op_t* op) {
 static fluv_future_t* timeout_step(fluv_future_t* f) {
   timeout_op_t* op = (timeout_op_t*) f;
 
-  if (!op->begun) {
-    op->begun = true;
+  if (!op->started) {
+    op->started = true;
     if (f->flags & FLUV__CANCELLED)
       fluv__nest_cancel_child(op->f);
     if (op->f->state == FLUV__COLD && op->f->ops->step != NULL)
@@ -77,8 +76,8 @@ static fluv_future_t* timeout_step(fluv_future_t* f) {
     return NULL;
   }
   op->f->waiter = &op->waiter;
-  /* A hook may have cancelled us during the start: what it ends with is not
-   * for the time. */
+  /* A hook may have cancelled this future during the start: then the result is
+   * not a timeout. */
   if (f->flags & FLUV__CANCELLED)
     fluv__cancel(op->f);
   else
@@ -99,10 +98,10 @@ static void timeout_cancel(fluv_future_t* f) {
     return;
   }
   if (op->f == NULL || op->f->waiter == NULL)
-    return; /* it is being started: step() sees the flag */
+    return; /* `f` is being started: timeout_step() checks the flag */
   if (!fluv__nest_enter(f))
     return;
-  /* Whatever it ends with now, it was not for the time. */
+  /* From here on the result is not a timeout. */
   fluv__timer_stop(loop, &op->timer);
   fluv__cancel(op->f);
   fluv__nest_leave(loop);
@@ -146,7 +145,7 @@ static fluv_future_t* timeout_new(fluv_future_t* f,
   op->limit = limit;
   op->is_deadline = is_deadline;
   op->passed = false;
-  op->begun = false;
+  op->started = false;
   fluv__nest_init(&op->nest);
   return &op->nest.base;
 }

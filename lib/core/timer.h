@@ -12,6 +12,7 @@
 
 #include <uv.h>
 
+#include "base/time.h"
 #include "base/wheel.h"
 #include "core/internal.h"
 
@@ -43,13 +44,6 @@ typedef struct fluv__timers {
   fluv_future_t* advance; /* a fluv_clock_advance() under way */
   uint64_t advance_to;    /* and where it leads, in ns */
 } fluv__timers_t;
-
-#define FLUV__NS_PER_MS UINT64_C(1000000)
-
-/* Nanoseconds in milliseconds, rounded up. */
-static inline uint64_t fluv__ms_up(uint64_t ns) {
-  return ns / FLUV__NS_PER_MS + (ns % FLUV__NS_PER_MS != 0);
-}
 
 int fluv__timers_init(fluv__timers_t* timers, uv_loop_t* uv, bool paused);
 

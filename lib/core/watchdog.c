@@ -36,8 +36,6 @@
 # include <valgrind/valgrind.h>
 #endif
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
   DEFAULT_DEBUG_MS = 100,
   /* Checks within the limit. With more of them a report comes sooner after the
@@ -231,13 +229,13 @@ static void print(const fluv_stuck_t* stuck) {
   char awaited[FLUV__LOC_SIZE];
 
   if (stuck->task == NULL)
-    fluv__warn("a loop has not turned for %" PRIu64 " ms: %s",
+    fluv__warn("event loop stalled for %" PRIu64 " ms by %s",
                stuck->stuck_ms,
-               capture.answered ? "something outside tasks holds it"
-                                : "its thread does not answer");
+               capture.answered ? "a callback outside all tasks"
+                                : "a thread that does not answer");
   else
-    fluv__warn("a loop has not turned for %" PRIu64
-               " ms: it is held by task \"%s\", spawned at %s, %s%s",
+    fluv__warn("event loop stalled for %" PRIu64
+               " ms by task \"%s\", spawned at %s, %s%s",
                stuck->stuck_ms,
                stuck->task,
                fluv__loc_format(stuck->spawned, spawned, sizeof(spawned)),
@@ -258,7 +256,7 @@ static void report(const fluv_loop_t* loop, uint64_t stuck_ns) {
   fluv_stuck_t stuck = {
     .size = sizeof(stuck),
     .loop = loop,
-    .stuck_ms = stuck_ns / NS_PER_MS,
+    .stuck_ms = stuck_ns / FLUV__NS_PER_MS,
     .task = capture.in_task ? capture.task : NULL,
     .spawned = capture.spawned,
     .awaited = capture.awaited,
@@ -291,7 +289,7 @@ static void on_stuck(struct fluv__watchdog* dog, uint64_t now) {
   dog->quiet_ms = dog->quiet_ms == 0 ? QUIET_MS : dog->quiet_ms * 2;
   if (dog->quiet_ms > MAX_QUIET_MS)
     dog->quiet_ms = MAX_QUIET_MS;
-  dog->quiet_until = now + dog->quiet_ms * NS_PER_MS;
+  dog->quiet_until = now + dog->quiet_ms * FLUV__NS_PER_MS;
 }
 
 static uint64_t check(fluv__monitor_entry_t* entry, uint64_t now) {
@@ -343,7 +341,7 @@ void fluv__watchdog_begin(fluv_loop_t* loop, unsigned limit_ms) {
   dog->entry.check = check;
   dog->loop = loop;
   /* A turn may take as long as the program said it may. */
-  dog->limit = limit_ms * NS_PER_MS + loop->turn_ns;
+  dog->limit = limit_ms * FLUV__NS_PER_MS + loop->turn_ns;
   if (fluv__monitor_add(&dog->entry, dog->limit / CHECKS))
     loop->watchdog = dog;
   else

@@ -31,7 +31,7 @@
 enum {
   /* Out of memory: the time until the next attempt. */
   SHORTAGE_MS = 10,
-  /* When a server is closed, the time in which handshakes that have begun may
+  /* When a server is closed, the time in which handshakes under way may
    * complete: a long round trip. Only a server that has connections waits. */
   HANDSHAKE_MS = 100,
   /* After a connection's function has returned, the time in which the peer may
@@ -42,10 +42,10 @@ enum {
 
 typedef struct connection {
   fluv__handoff_t handoff;
-  fluv__list_t link; /* in acceptor->connections, once begun */
+  fluv__list_t link; /* in acceptor->connections, once its task runs */
   fluv__acceptor_t* acceptor;
   fluv_stream_t* peer;
-  bool begun;
+  bool started; /* its function may run: it is in the list */
 } connection_t;
 
 /* The main task or a connection has ended. If it was the last, the acceptor has
@@ -97,7 +97,7 @@ static int64_t connection_main(void* arg) {
 
   if (atomic_load(&acceptor->closing))
     return 0;
-  c->begun = true;
+  c->started = true;
   fluv__list_append(&acceptor->connections, &c->link);
   (void) fluv_task_set_name("connection");
   c->peer->refs++; /* the function may close it */
@@ -118,12 +118,12 @@ static void connection_done(fluv__handoff_t* h, int64_t result) {
   (void) result;
   if (!c->peer->closed || c->peer->abandoned)
     fluv_drop(fluv_close_loc(c->peer, server->loc));
-  if (c->begun) {
+  if (c->started) {
     fluv__stream_unref(c->peer);
     fluv__list_remove(&c->link);
   }
   connection_left(acceptor);
-  if (c->begun)
+  if (c->started)
     check_finished(acceptor);
   fluv__server_unref(server);
 }
@@ -279,12 +279,9 @@ static bool wait_for_start(const fluv_server_t* server) {
 /* The server is closed: the time at which this acceptor's grace is over. */
 static uint64_t end_of_grace(fluv__acceptor_t* acceptor) {
   uint64_t grace_ms = atomic_load(&acceptor->server->grace_ms);
-  uint64_t now = fluv_now();
 
   if (acceptor->end_ns == 0)
-    acceptor->end_ns = grace_ms < (UINT64_MAX - now) / 1000000
-                           ? now + grace_ms * 1000000
-                           : UINT64_MAX;
+    acceptor->end_ns = fluv__ns_after(fluv_now(), grace_ms);
   return acceptor->end_ns;
 }
 
@@ -328,7 +325,7 @@ static int64_t acceptor_main(void* arg) {
 }
 
 /* Start the main task, on the acceptor's thread. */
-static int begin_here(fluv__acceptor_t* acceptor) {
+static int start_here(fluv__acceptor_t* acceptor) {
   fluv_task_options_t options = FLUV_TASK_OPTIONS_INIT;
   const fluv_loc_t* loc = acceptor->server->loc;
   fluv_future_t* task;
@@ -346,13 +343,13 @@ static int begin_here(fluv__acceptor_t* acceptor) {
   return (int) err;
 }
 
-static void on_begin(fluv__inbox_node_t* node) {
+static void on_start(fluv__inbox_node_t* node) {
   fluv__acceptor_t* acceptor = fluv__container_of(node, fluv__acceptor_t, node);
   fluv_server_t* server = acceptor->server;
   int err;
 
   fluv__server_ref(server);
-  err = begin_here(acceptor);
+  err = start_here(acceptor);
   if (err < 0)
     fluv__server_report(server, err);
   fluv__server_unref(server);
@@ -364,8 +361,8 @@ int fluv__acceptor_start(fluv__acceptor_t* acceptor) {
   fluv_tracker_enter(acceptor->server->running);
   fluv__server_ref(acceptor->server);
   if (acceptor->loop == fluv__loop)
-    return begin_here(acceptor);
-  acceptor->node.run = on_begin;
+    return start_here(acceptor);
+  acceptor->node.run = on_start;
   err = fluv__inbox_post(&acceptor->loop->inbox, &acceptor->node);
   if (err != 0)
     on_main_ended(acceptor); /* no other thread uses it */

@@ -160,7 +160,7 @@ static int start_lookup(connect_op_t* op) {
   return 0;
 }
 
-/* If it has begun, it ends by itself, some time. */
+/* If it was started, it ends by itself at some time. */
 static void drop_lookup(connect_op_t* op) {
   fluv_loop_t* loop = op->base.loop;
   const fluv_loc_t* drop_loc = loop->drop_loc;

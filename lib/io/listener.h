@@ -30,7 +30,7 @@ bool fluv__listener_error_lasts(int err);
 /* The size of the backlog that was requested. */
 int fluv__listener_backlog(const fluv_listener_t* listener);
 
-/* From now on the kernel drops new handshakes; those that have begun can
+/* From now on the kernel drops new handshakes; those under way can
  * complete. When the backlog is empty, it stays empty, and the listener can be
  * closed without a reset. Does nothing where the kernel has no filters. */
 void fluv__listener_refuse_new(fluv_listener_t* listener);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking up names.
  *
- * Not by uv_getaddrinfo(): a request of libuv's that has begun keeps its loop
- * from ending, and a name server that does not answer takes as long as it
- * likes. A job of the pool can be abandoned, and is named in reports.
+ * uv_getaddrinfo() does not serve: a libuv request that was started keeps its
+ * loop alive, and a name server that does not answer holds it for minutes. A job
+ * of the pool can be abandoned, and reports name it.
  */
 #include "io/lookup.h"
 

@@ -35,7 +35,7 @@ void fluv__server_report(fluv_server_t* server, int err) {
   int none = 0;
 
   (void) atomic_compare_exchange_strong(&server->err, &none, err);
-  fluv__warn("a worker accepts no more at %s: %s",
+  fluv__warn("a worker stopped accepting on %s: %s",
              server->address,
              fluv_strerror(err));
 }

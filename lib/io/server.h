@@ -19,7 +19,7 @@ typedef struct fluv__acceptor {
   fluv_loop_t* loop;        /* a reference */
   fluv__inbox_node_t node;  /* starts the acceptor on its thread */
   int fd;                   /* listens; -1: none, or its listener owns it */
-  fluv__list_t connections; /* connections that have begun */
+  fluv__list_t connections; /* connections whose task runs */
   bool main_ended;          /* the main task has ended or was never made */
   uint64_t end_ns;          /* end of the grace; 0: not closed yet */
   /* Any thread reads these. `empty` is notified when `open` becomes 0 or

@@ -131,7 +131,7 @@ void fluv__stream_check(const fluv_stream_t* stream,
                         const char* what,
                         const fluv_loc_t* loc);
 
-/* A future for a close that has begun. The close cannot be cancelled; it
+/* A future for a close that is under way. The close cannot be cancelled; it
  * completes the future. */
 fluv_future_t* fluv__closer_new(const fluv_loc_t* loc);
 

@@ -14,9 +14,6 @@
 #include "core/monitor.h"
 #include "core/options.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
-
 enum {
   /* As libuv has it. */
   DEFAULT_THREADS = 4,
@@ -49,13 +46,13 @@ typedef struct executor {
   runner_t runners[];
 } executor_t;
 
-uint64_t fluv__jobs_starvation = NS_PER_S;
+uint64_t fluv__jobs_starvation = FLUV__NS_PER_S;
 
 /* All under the lock. */
 static struct {
   pthread_mutex_t lock;
   bool open;
-  bool ending;          /* the process does: no job is begun */
+  bool ending;          /* the process ends: no job is started */
   fluv__list_t queue;   /* FIFO of jobs */
   fluv__list_t lookups; /* the same of names */
   size_t queued;        /* in both */
@@ -93,7 +90,7 @@ static uint64_t coarse_now(void) {
 #else
   clock_gettime(CLOCK_MONOTONIC, &now);
 #endif
-  return (uint64_t) now.tv_sec * NS_PER_S + (uint64_t) now.tv_nsec;
+  return (uint64_t) now.tv_sec * FLUV__NS_PER_S + (uint64_t) now.tv_nsec;
 }
 
 static void run_jobs(uv_work_t* req);
@@ -230,7 +227,7 @@ static size_t find_running(const fluv_loop_t* loop, named_t named[MAX_NAMED]) {
 
       snprintf(one->name, sizeof(one->name), "%s", fluv__job_name(job));
       one->loc = job->loc;
-      one->ms = (now - pool.executor->runners[i].since) / NS_PER_MS;
+      one->ms = (now - pool.executor->runners[i].since) / FLUV__NS_PER_MS;
     }
     count++;
   }
@@ -295,12 +292,12 @@ static uint64_t check_starvation(fluv__monitor_entry_t* watch, uint64_t now) {
   }
   pthread_mutex_unlock(&pool.lock);
   if (queued > 0) {
-    fluv__warn("%zu blocking jobs wait, and have for %" PRIu64
-               " ms: all %zu places of the pool are taken",
+    fluv__warn("%zu blocking jobs are queued, the oldest for %" PRIu64
+               " ms: all %zu threads for jobs are busy",
                queued,
-               waited / NS_PER_MS,
+               waited / FLUV__NS_PER_MS,
                pool.slots);
-    print_running(named, running, "taken by");
+    print_running(named, running, "busy with");
   }
   return delay;
 }
@@ -523,10 +520,10 @@ static size_t begin_to_end(void) {
 }
 
 /* At the end of exit(), when all else has been done, libuv joins its pool.
- * Nobody will read the results: what is queued is not begun, and what runs is
+ * The results are not read any more: what is queued is not started, and what runs is
  * given a while, and then not waited for. */
 static void __attribute__((destructor)) leave_running(void) {
-  const struct timespec pause = { 0, 5 * (long) NS_PER_MS };
+  const struct timespec pause = { 0, 5 * (long) FLUV__NS_PER_MS };
   uint64_t end = coarse_now() + fluv__jobs_starvation;
   named_t named[MAX_NAMED];
   size_t count;

@@ -464,10 +464,9 @@ int fluv__runtime_join_threads(fluv_runtime_t* rt, uint64_t timeout_ms) {
   for (i = 0; i < rt->count; i++) {
     if (join_member(&rt->member[i], limit_ns))
       continue;
-    fluv__warn(
-        "worker %s-%u does not come back from a task, and is left behind",
-        rt->name,
-        i);
+    fluv__warn("worker %s-%u did not stop in time; its thread is abandoned",
+               rt->name,
+               i);
     err = FLUV_ETIMEDOUT;
   }
   pthread_mutex_unlock(&rt->lock);

@@ -145,5 +145,8 @@ int fluv_barrier_wait_blocking(fluv_barrier_t* barrier, uint64_t timeout_ms) {
   }
   fluv__guard_unlock(&barrier->guard);
   fluv__wake_list_send(&wakes);
-  return last ? 1 : (int) fluv__park(&parked, &barrier->guard, timeout_ms);
+  return last ? 1
+              : (int) fluv__park(&parked,
+                                 &barrier->guard,
+                                 fluv__limit_after(timeout_ms));
 }

@@ -436,7 +436,7 @@ int fluv_broadcast_recv_blocking(fluv_broadcast_rx_t* rx,
   fluv__guard_unlock(&b->guard);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &b->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &b->guard, fluv__limit_after(timeout_ms));
   /* Only this receiver takes its messages: one is still here. */
   return err != 0 ? err : fluv_broadcast_try_recv(rx, out_item);
 }

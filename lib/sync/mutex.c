@@ -326,7 +326,7 @@ int fluv_mutex_lock_blocking_loc(fluv_mutex_t* mutex,
     fluv__hold_complain(held, loc, LOCKED_TWICE);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &mutex->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &mutex->guard, fluv__limit_after(timeout_ms));
   if (err != 0)
     return err;
   fluv__guard_lock(&mutex->guard);

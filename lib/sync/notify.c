@@ -213,7 +213,8 @@ int fluv_notified_blocking(fluv_notify_t* notify, uint64_t timeout_ms) {
   fluv__guard_unlock(&notify->guard);
   if (taken)
     return 0;
-  err = (int) fluv__park(&parked, &notify->guard, timeout_ms);
+  err =
+      (int) fluv__park(&parked, &notify->guard, fluv__limit_after(timeout_ms));
   return err == FLUV_ETIMEDOUT ? err : 0;
 }
 

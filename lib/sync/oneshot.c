@@ -367,7 +367,7 @@ int fluv_oneshot_recv_blocking(fluv_oneshot_rx_t* rx,
   fluv__guard_unlock(&shot->guard);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &shot->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &shot->guard, fluv__limit_after(timeout_ms));
   return err != 0 ? err : fluv_oneshot_try_recv(rx, out_item);
 }
 

@@ -383,15 +383,6 @@ static void park_for_message_locked(fluv__channel_t* ch,
   }
 }
 
-/* The milliseconds until `end`, rounded up. */
-static uint64_t time_left(uint64_t end) {
-  uint64_t now = uv_hrtime();
-
-  if (end == FLUV_FOREVER)
-    return FLUV_FOREVER;
-  return now < end ? (end - now + 999999) / 1000000 : 0;
-}
-
 int64_t fluv_recv_blocking(fluv_receiver_t* rx,
                            void* out_items,
                            size_t most,
@@ -400,7 +391,7 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
   fluv__parked_t parked;
   fluv__wake_list_t wakes;
   int64_t result = fluv__may_block();
-  uint64_t end = FLUV_FOREVER;
+  uint64_t limit_ns = fluv__limit_after(timeout_ms);
   bool woken = false;
 
   if (fluv__unlikely(rx == NULL))
@@ -410,8 +401,6 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
     return result;
   if (!fluv__item_is_valid(out_items, ch->item_size))
     return FLUV_EINVAL;
-  if (timeout_ms < FLUV_FOREVER / 2000000)
-    end = uv_hrtime() + timeout_ms * 1000000;
   do {
     fluv__wake_list_init(&wakes);
     fluv__guard_lock(&ch->guard);
@@ -422,7 +411,7 @@ int64_t fluv_recv_blocking(fluv_receiver_t* rx,
     fluv__wake_list_send(&wakes);
     if (result != FLUV_EAGAIN)
       return result;
-    result = fluv__park(&parked, &ch->guard, time_left(end));
+    result = fluv__park(&parked, &ch->guard, limit_ns);
     woken = true;
   } while (result == 0);
   return result;

@@ -400,7 +400,7 @@ static int take_blocking(fluv_rwlock_t* lock,
     fluv__hold_complain(held, loc, what);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &lock->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &lock->guard, fluv__limit_after(timeout_ms));
   return end_blocking(lock, mode, err, loc);
 }
 

@@ -261,7 +261,7 @@ int fluv_semaphore_acquire_blocking(fluv_semaphore_t* sem,
   fluv__guard_unlock(&sem->guard);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &sem->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &sem->guard, fluv__limit_after(timeout_ms));
   if (err == FLUV_ETIMEDOUT) {
     fluv__wake_list_init(&wakes);
     fluv__guard_lock(&sem->guard);

@@ -251,7 +251,7 @@ int fluv_send_blocking(fluv_sender_t* tx,
   fluv__wake_list_send(&wakes);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &ch->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &ch->guard, fluv__limit_after(timeout_ms));
   return end_blocking(ch, item, err);
 }
 

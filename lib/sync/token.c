@@ -255,7 +255,9 @@ int fluv_token_cancelled_blocking(fluv_token_t* token, uint64_t timeout_ms) {
   if (!cancelled)
     fluv__park_join(&parked, &token->waiters);
   fluv__guard_unlock(guard);
-  return cancelled ? 0 : (int) fluv__park(&parked, guard, timeout_ms);
+  return cancelled
+             ? 0
+             : (int) fluv__park(&parked, guard, fluv__limit_after(timeout_ms));
 }
 
 typedef struct at_end {

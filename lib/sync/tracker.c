@@ -193,7 +193,10 @@ int fluv_tracker_wait_blocking(fluv_tracker_t* tracker, uint64_t timeout_ms) {
   if (!done)
     fluv__park_join(&parked, &tracker->waiters);
   fluv__guard_unlock(&tracker->guard);
-  return done ? 0 : (int) fluv__park(&parked, &tracker->guard, timeout_ms);
+  return done ? 0
+              : (int) fluv__park(&parked,
+                                 &tracker->guard,
+                                 fluv__limit_after(timeout_ms));
 }
 
 static void spawn_end(spawn_op_t* op) {

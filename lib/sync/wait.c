@@ -164,8 +164,8 @@ static bool leave_queue(fluv__parked_t* parked, fluv__guard_t* guard) {
 
 int64_t fluv__park(fluv__parked_t* parked,
                    fluv__guard_t* guard,
-                   uint64_t timeout_ms) {
-  bool set = fluv__event_wait(&parked->event, fluv__limit_after(timeout_ms));
+                   uint64_t limit_ns) {
+  bool set = fluv__event_wait(&parked->event, limit_ns);
   int64_t result = FLUV_ETIMEDOUT;
 
   if (!set && !leave_queue(parked, guard)) /* granted: it is set soon */

@@ -467,7 +467,7 @@ int fluv_watch_changed_blocking(fluv_watch_rx_t* rx, uint64_t timeout_ms) {
   fluv__guard_unlock(&watch->guard);
   if (err != FLUV_EAGAIN)
     return err;
-  err = (int) fluv__park(&parked, &watch->guard, timeout_ms);
+  err = (int) fluv__park(&parked, &watch->guard, fluv__limit_after(timeout_ms));
   if (err != 0)
     return err;
   /* The thread was woken by a change, or because no sender is left. */
