@@ -248,6 +248,25 @@ void io_wire_close(io_wire_t* wire) {
   wire->fd = -1;
 }
 
+fluv_future_t* io_accept_start(fluv_listener_t* listener,
+                               fluv_stream_t** out,
+                               int turns) {
+  fluv_future_t* accepted = fluv_accept(listener, out);
+
+  fluv_start(accepted);
+  io_turns(turns);
+  return accepted;
+}
+
+void io_accepted_close(fluv_listener_t* listener,
+                       fluv_stream_t* stream,
+                       int fd) {
+  io_wire_t wire = { stream, fd };
+
+  io_wire_close(&wire);
+  io_listener_close(listener);
+}
+
 void io_streams_open(fluv_stream_t** out_a, fluv_stream_t** out_b) {
   fluv_listener_t* listener = io_listen();
   fluv_future_t* connected;

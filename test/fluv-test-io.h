@@ -32,6 +32,14 @@ void io_turns(int n);
 /* A listener on a free port of 127.0.0.1. */
 fluv_listener_t* io_listen(void);
 void io_listener_close(fluv_listener_t* listener);
+/* Starts an accept and lets the loop poll `turns` times. */
+fluv_future_t* io_accept_start(fluv_listener_t* listener,
+                               fluv_stream_t** out,
+                               int turns);
+/* Closes the listener after both ends of a connection that it has accepted. */
+void io_accepted_close(fluv_listener_t* listener,
+                       fluv_stream_t* stream,
+                       int fd);
 /* "HOST:PORT" with the port of the listener. */
 void io_address_on(char buf[IO_ADDRESS],
                    const char* host,
