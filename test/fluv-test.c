@@ -107,6 +107,16 @@ void test_note(const char* word) {
   strcat(test_trace, word);
 }
 
+int64_t test_clean_up_slow(void* arg) {
+  test_note("[");
+  ck_assert_err(fluv_await(fluv_never()), FLUV_ECANCELED);
+  ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
+  ck_assert_err(fluv_await(fluv_sleep(20)), 0);
+  fluv_shield_end();
+  test_note("]");
+  return (int64_t) (intptr_t) arg;
+}
+
 bool test_is_emulated(const char* lack) {
   const char* emulator = getenv("FLUV_EMULATOR");
 

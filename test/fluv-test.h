@@ -64,6 +64,10 @@ extern char test_trace[4096];
 void test_note(const char* word);
 #define ck_assert_trace(want) ck_assert_str_eq(test_trace, (want))
 
+/* A task that waits for its interrupt and then for 20 ms behind a shield, and
+ * returns `arg`. The trace gets "[" first and "]" last. */
+int64_t test_clean_up_slow(void* arg);
+
 /* Is the processor emulated, by what lacks this? Then the log says so and the
  * test is left out: "if (test_is_emulated("why")) return;". */
 bool test_is_emulated(const char* lack);
