@@ -424,6 +424,40 @@ void io_assert_pattern(const char* bytes, size_t len, unsigned seed) {
       ck_abort_msg("byte %zu of %zu is wrong", i, len);
 }
 
+void io_drain_pattern(int fd, size_t len, unsigned seed) {
+  char* bytes = malloc(len + 1);
+
+  ck_assert_ptr_nonnull(bytes);
+  io_drain(fd, bytes, len);
+  io_assert_pattern(bytes, len, seed);
+  free(bytes);
+}
+
+/* Writes that get stuck. */
+
+fluv_future_t* io_wire_open_stuck(io_wire_t* wire, char** out_bytes) {
+  fluv_future_t* write;
+
+  *out_bytes = io_pattern(IO_MUCH, 1);
+  io_wire_open_narrow(wire);
+  write = fluv_write_all(wire->stream, *out_bytes, IO_MUCH);
+  fluv_start(write);
+  io_turns(5);
+  ck_assert(!fluv_future_is_done(write));
+  ck_assert_uint_gt(fluv_stream_get_bytes_written(wire->stream), 0);
+  ck_assert_uint_lt(fluv_stream_get_bytes_written(wire->stream), IO_MUCH);
+  return write;
+}
+
+uint64_t io_wire_open_dropped(io_wire_t* wire) {
+  char* bytes;
+
+  fluv_drop(io_wire_open_stuck(wire, &bytes));
+  memset(bytes, 'x', IO_MUCH);
+  free(bytes);
+  return fluv_stream_get_bytes_written(wire->stream);
+}
+
 bool io_has_ipv6(void) {
   struct sockaddr_in6 any;
   int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);

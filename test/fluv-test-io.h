@@ -9,6 +9,9 @@
 /* Long enough for every address as text. */
 #define IO_ADDRESS 64
 
+/* More than a narrow wire and fluv's own 16 KiB hold together. */
+#define IO_MUCH ((size_t) 1 << 20)
+
 /* A connection: a stream of fluv's, and the peer's plain socket. */
 typedef struct io_wire {
   fluv_stream_t* stream;
@@ -20,6 +23,11 @@ void io_wire_open(io_wire_t* wire);
 void io_wire_open_with(io_wire_t* wire, const fluv_tcp_options_t* options);
 /* With so little buffer on both sides that a megabyte does not fit. */
 void io_wire_open_narrow(io_wire_t* wire);
+/* Narrow, with a write of IO_MUCH that is stuck half way. The bytes are a
+ * pattern of the seed 1; free them. */
+fluv_future_t* io_wire_open_stuck(io_wire_t* wire, char** out_bytes);
+/* The same, and drops the write. Returns how much was taken of it. */
+uint64_t io_wire_open_dropped(io_wire_t* wire);
 /* Closes what is still open: a stream that is not NULL, an fd that is not -1.*/
 void io_wire_close(io_wire_t* wire);
 
@@ -56,6 +64,8 @@ void io_close_with_reset(int fd);
 int io_unread(int fd);
 /* Takes `len` bytes while the loop turns; call it in a task. */
 void io_drain(int fd, void* bytes, size_t len);
+/* The same, and compares them with the pattern of that seed. */
+void io_drain_pattern(int fd, size_t len, unsigned seed);
 /* Waits for the end of the stream while the loop turns. */
 void io_drain_eof(int fd);
 

@@ -1,37 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams: writing, back-pressure, cancelling a write, shutting down. */
+/* Streams: writing, back-pressure, pieces, a peer that is gone. */
 #include "fluv-test-io.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-/* More than a narrow wire and fluv's own 16 KiB hold together. */
-#define MUCH ((size_t) 1 << 20)
-
-/* Takes `len` bytes off the wire and compares them. */
-static void expect_pattern(io_wire_t* wire, size_t len, unsigned seed) {
-  char* bytes = malloc(len + 1);
-
-  ck_assert_ptr_nonnull(bytes);
-  io_drain(wire->fd, bytes, len);
-  io_assert_pattern(bytes, len, seed);
-  free(bytes);
-}
-
-/* Starts a write of MUCH that gets stuck half way. */
-static fluv_future_t* start_stuck_write(io_wire_t* wire, const char* bytes) {
-  fluv_future_t* write = fluv_write_all(wire->stream, bytes, MUCH);
-
-  fluv_start(write);
-  io_turns(5);
-  ck_assert(!fluv_future_is_done(write));
-  ck_assert_uint_gt(fluv_stream_get_bytes_written(wire->stream), 0);
-  ck_assert_uint_lt(fluv_stream_get_bytes_written(wire->stream), MUCH);
-  return write;
-}
 
 /* Stands in front of the C library's, and counts. */
 static int writev_calls;
@@ -139,10 +113,10 @@ TEST_TASK(both_directions_flow_at_once) {
 
   io_streams_open(&a, &b);
   {
-    transfer_t jobs[4] = { { a, 3 * MUCH, 0, 1 },
-                           { b, 3 * MUCH, 0, 2 },
-                           { a, 3 * MUCH, 10007, 2 },
-                           { b, 3 * MUCH, 4001, 1 } };
+    transfer_t jobs[4] = { { a, 3 * IO_MUCH, 0, 1 },
+                           { b, 3 * IO_MUCH, 0, 2 },
+                           { a, 3 * IO_MUCH, 10007, 2 },
+                           { b, 3 * IO_MUCH, 4001, 1 } };
 
     all[0] = fluv_spawn(write_at_once, &jobs[0]);
     all[1] = fluv_spawn(write_at_once, &jobs[1]);
@@ -157,22 +131,22 @@ TEST_TASK(both_directions_flow_at_once) {
 
 TEST_TASK(many_writes_keep_their_order) {
   io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 3);
+  char* bytes = io_pattern(IO_MUCH, 3);
   fluv_future_t* write;
-  char* got = malloc(MUCH);
+  char* got = malloc(IO_MUCH);
   size_t sent = 0;
   size_t have = 0;
   size_t len;
 
   ck_assert_ptr_nonnull(got);
   io_wire_open_narrow(&wire);
-  while (sent < MUCH) {
+  while (sent < IO_MUCH) {
     len = 1 + sent * 7 % 30011;
-    len = len < MUCH - sent ? len : MUCH - sent;
+    len = len < IO_MUCH - sent ? len : IO_MUCH - sent;
     write = fluv_write_all(wire.stream, bytes + sent, len);
     fluv_start(write);
     while (!fluv_future_is_done(write)) {
-      ssize_t n = recv(wire.fd, got + have, MUCH - have, MSG_DONTWAIT);
+      ssize_t n = recv(wire.fd, got + have, IO_MUCH - have, MSG_DONTWAIT);
 
       if (n > 0)
         have += (size_t) n;
@@ -181,8 +155,8 @@ TEST_TASK(many_writes_keep_their_order) {
     ck_assert_err(fluv_await(write), (int64_t) len);
     sent += len;
   }
-  io_drain(wire.fd, got + have, MUCH - have);
-  io_assert_pattern(got, MUCH, 3);
+  io_drain(wire.fd, got + have, IO_MUCH - have);
+  io_assert_pattern(got, IO_MUCH, 3);
   free(got);
   free(bytes);
   io_wire_close(&wire);
@@ -212,7 +186,7 @@ static void write_pieces(const size_t* lens, size_t n_lens, size_t n) {
   io_wire_open_narrow(&wire);
   write = fluv_writev_all(wire.stream, pieces, n);
   fluv_start(write);
-  expect_pattern(&wire, sum, 5);
+  io_drain_pattern(wire.fd, sum, 5);
   ck_assert_err(fluv_await(write), (int64_t) sum);
   ck_assert_int_eq(io_unread(wire.fd), 0);
   ck_assert_uint_eq(fluv_stream_get_bytes_written(wire.stream), sum);
@@ -266,18 +240,18 @@ TEST_TASK(writev_takes_an_empty_piece_without_memory) {
 
 TEST_TASK(try_write_takes_what_fits) {
   io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
+  char* bytes = io_pattern(IO_MUCH, 1);
   size_t sent = 0;
   int64_t n;
 
   io_wire_open_narrow(&wire);
-  while ((n = fluv_try_write(wire.stream, bytes + sent, MUCH - sent)) > 0)
+  while ((n = fluv_try_write(wire.stream, bytes + sent, IO_MUCH - sent)) > 0)
     sent += (size_t) n;
   ck_assert_err(n, FLUV_EAGAIN);
   ck_assert_uint_gt(sent, 0);
-  ck_assert_uint_lt(sent, MUCH);
+  ck_assert_uint_lt(sent, IO_MUCH);
   ck_assert_uint_eq(fluv_stream_get_bytes_written(wire.stream), sent);
-  expect_pattern(&wire, sent, 1);
+  io_drain_pattern(wire.fd, sent, 1);
   ck_assert_int_eq(io_unread(wire.fd), 0);
   free(bytes);
   io_wire_close(&wire);
@@ -286,19 +260,18 @@ TEST_TASK(try_write_takes_what_fits) {
 
 TEST_TASK(second_writer_is_busy) {
   io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
+  char* bytes;
   fluv_buf_t piece = { "x", 1 };
   fluv_future_t* first;
 
-  io_wire_open_narrow(&wire);
-  first = start_stuck_write(&wire, bytes);
+  first = io_wire_open_stuck(&wire, &bytes);
   ck_assert_err(fluv_await(fluv_write_all(wire.stream, "x", 1)), FLUV_EBUSY);
   ck_assert_err(fluv_await(fluv_writev_all(wire.stream, &piece, 1)),
                 FLUV_EBUSY);
   ck_assert_err(fluv_try_write(wire.stream, "x", 1), FLUV_EBUSY);
   ck_assert_err(fluv_await(fluv_shutdown(wire.stream)), FLUV_EBUSY);
-  expect_pattern(&wire, MUCH, 1);
-  ck_assert_err(fluv_await(first), MUCH);
+  io_drain_pattern(wire.fd, IO_MUCH, 1);
+  ck_assert_err(fluv_await(first), IO_MUCH);
   ck_assert_int_eq(io_unread(wire.fd), 0);
   free(bytes);
   io_wire_close(&wire);
@@ -307,17 +280,16 @@ TEST_TASK(second_writer_is_busy) {
 
 TEST_TASK(reading_goes_on_beside_a_stuck_write) {
   io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
+  char* bytes;
   fluv_future_t* write;
   char byte = 0;
 
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, bytes);
+  write = io_wire_open_stuck(&wire, &bytes);
   io_send(wire.fd, "r", 1);
   ck_assert_err(fluv_await(fluv_read(wire.stream, &byte, 1)), 1);
   ck_assert_int_eq(byte, 'r');
-  expect_pattern(&wire, MUCH, 1);
-  ck_assert_err(fluv_await(write), MUCH);
+  io_drain_pattern(wire.fd, IO_MUCH, 1);
+  ck_assert_err(fluv_await(write), IO_MUCH);
   free(bytes);
   io_wire_close(&wire);
   return 0;
@@ -357,12 +329,11 @@ static bool is_gone(int64_t err) {
 
 TEST_TASK(reset_ends_a_waiting_write) {
   io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
+  char* bytes;
   fluv_future_t* write;
   int64_t err;
 
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, bytes);
+  write = io_wire_open_stuck(&wire, &bytes);
   io_close_with_reset(wire.fd);
   wire.fd = -1;
   err = fluv_await(write);
@@ -393,330 +364,6 @@ TEST_TASK(write_to_a_peer_that_has_closed_fails_in_the_end) {
   return 0;
 }
 
-/* Cancelling. */
-
-TEST_TASK(cold_write_sends_nothing) {
-  io_wire_t wire;
-  fluv_future_t* write;
-
-  io_wire_open(&wire);
-  fluv_drop(fluv_write_all(wire.stream, "hello", 5));
-  write = fluv_write_all(wire.stream, "hello", 5);
-  io_turns(2);
-  fluv_cancel(write);
-  ck_assert_err(fluv_await(write), FLUV_ECANCELED);
-  fluv_drop(fluv_shutdown(wire.stream));
-  io_turns(2);
-  ck_assert_int_eq(io_unread(wire.fd), 0);
-  ck_assert_uint_eq(fluv_stream_get_bytes_written(wire.stream), 0);
-  ck_assert_err(fluv_await(fluv_write_all(wire.stream, "x", 1)), 1);
-  io_wire_close(&wire);
-  return 0;
-}
-
-/* What had been taken goes out, whole and before what is written next. */
-TEST_TASK(write_after_a_cancelled_one_keeps_the_order) {
-  io_wire_t wire;
-  char* first = io_pattern(MUCH, 1);
-  char* second = io_pattern(50000, 2);
-  fluv_future_t* write;
-  uint64_t sent;
-
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, first);
-  fluv_cancel(write);
-  ck_assert(fluv_future_is_done(write));
-  ck_assert_err(fluv_await(write), FLUV_ECANCELED);
-  memset(first, 'x', MUCH);
-  free(first);
-  sent = fluv_stream_get_bytes_written(wire.stream);
-
-  write = fluv_write_all(wire.stream, second, 50000);
-  fluv_start(write);
-  expect_pattern(&wire, sent, 1);
-  expect_pattern(&wire, 50000, 2);
-  ck_assert_err(fluv_await(write), 50000);
-  free(second);
-  ck_assert_int_eq(io_unread(wire.fd), 0);
-  ck_assert_uint_eq(fluv_stream_get_bytes_written(wire.stream), sent + 50000);
-  io_wire_close(&wire);
-  return 0;
-}
-
-TEST_TASK(try_write_after_a_cancelled_write_keeps_the_order) {
-  io_wire_t wire;
-  char* first = io_pattern(MUCH, 1);
-  fluv_future_t* write;
-  uint64_t sent;
-  char byte = 0;
-
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, first);
-  fluv_cancel(write);
-  ck_assert_err(fluv_await(write), FLUV_ECANCELED);
-  free(first);
-  sent = fluv_stream_get_bytes_written(wire.stream);
-
-  ck_assert_err(fluv_try_write(wire.stream, "T", 1), FLUV_EAGAIN);
-  expect_pattern(&wire, sent, 1);
-  io_turns(2);
-  ck_assert_err(fluv_try_write(wire.stream, "T", 1), 1);
-  io_recv(wire.fd, &byte, 1);
-  ck_assert_int_eq(byte, 'T');
-  io_wire_close(&wire);
-  return 0;
-}
-
-TEST_TASK(dropped_write_leaves_its_buffer_alone) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  fluv_future_t* write;
-  uint64_t sent;
-  char byte = 0;
-
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, bytes);
-  fluv_drop(write);
-  memset(bytes, 'x', MUCH);
-  free(bytes);
-
-  sent = fluv_stream_get_bytes_written(wire.stream);
-  expect_pattern(&wire, sent, 1);
-  io_turns(3);
-  ck_assert_int_eq(io_unread(wire.fd), 0);
-  ck_assert_err(fluv_await(fluv_write_all(wire.stream, "z", 1)), 1);
-  io_recv(wire.fd, &byte, 1);
-  ck_assert_int_eq(byte, 'z');
-  io_wire_close(&wire);
-  return 0;
-}
-
-TEST_TASK(dropped_writev_leaves_its_pieces_alone) {
-  enum {
-    PIECES = 64
-  };
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  fluv_buf_t* pieces = calloc(PIECES, sizeof(*pieces));
-  fluv_future_t* write;
-  size_t i;
-
-  ck_assert_ptr_nonnull(pieces);
-  for (i = 0; i < PIECES; i++) {
-    pieces[i].base = bytes + i * (MUCH / PIECES);
-    pieces[i].len = MUCH / PIECES;
-  }
-  io_wire_open_narrow(&wire);
-  write = fluv_writev_all(wire.stream, pieces, PIECES);
-  fluv_start(write);
-  io_turns(3);
-  ck_assert(!fluv_future_is_done(write));
-  fluv_drop(write);
-  memset(pieces, 0xff, PIECES * sizeof(*pieces));
-  free(pieces);
-  memset(bytes, 'x', MUCH);
-  free(bytes);
-
-  expect_pattern(&wire, fluv_stream_get_bytes_written(wire.stream), 1);
-  io_wire_close(&wire);
-  return 0;
-}
-
-TEST_TASK(write_times_out_and_goes_on_where_it_was) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  fluv_future_t* limited;
-  fluv_future_t* rest;
-  uint64_t sent;
-
-  io_wire_open_narrow(&wire);
-  limited = fluv_timeout(fluv_write_all(wire.stream, bytes, MUCH), 50);
-  fluv_start(limited);
-  io_turns(3);
-  ck_assert_err(fluv_await(fluv_clock_advance(50)), 0);
-  ck_assert_err(fluv_await(limited), FLUV_ETIMEDOUT);
-  sent = fluv_stream_get_bytes_written(wire.stream);
-  ck_assert_uint_lt(sent, MUCH);
-
-  rest = fluv_write_all(wire.stream, bytes + sent, MUCH - sent);
-  fluv_start(rest);
-  expect_pattern(&wire, MUCH, 1);
-  ck_assert_err(fluv_await(rest), (int64_t) (MUCH - sent));
-  free(bytes);
-  io_wire_close(&wire);
-  return 0;
-}
-
-/* Shutting down and closing. */
-
-TEST_TASK(shutdown_ends_one_direction) {
-  io_wire_t wire;
-  char buf[8];
-
-  io_wire_open(&wire);
-  ck_assert_err(fluv_await(fluv_write_all(wire.stream, "bye", 3)), 3);
-  ck_assert_err(fluv_await(fluv_shutdown(wire.stream)), 0);
-  io_recv(wire.fd, buf, 3);
-  io_recv_eof(wire.fd);
-
-  io_send(wire.fd, "rest", 4);
-  shutdown(wire.fd, SHUT_WR);
-  ck_assert_err(fluv_await(fluv_read(wire.stream, buf, sizeof(buf))), 4);
-  ck_assert_int_eq(memcmp(buf, "rest", 4), 0);
-  ck_assert_err(fluv_await(fluv_read(wire.stream, buf, sizeof(buf))), 0);
-  io_wire_close(&wire);
-  return 0;
-}
-
-TEST_TASK(nothing_can_be_written_after_a_shutdown) {
-  fluv_buf_t piece = { "x", 1 };
-  io_wire_t wire;
-
-  io_wire_open(&wire);
-  ck_assert_err(fluv_await(fluv_shutdown(wire.stream)), 0);
-  ck_assert_err(fluv_await(fluv_write_all(wire.stream, "x", 1)), FLUV_EPIPE);
-  ck_assert_err(fluv_await(fluv_writev_all(wire.stream, &piece, 1)),
-                FLUV_EPIPE);
-  ck_assert_err(fluv_try_write(wire.stream, "x", 1), FLUV_EPIPE);
-  ck_assert_err(fluv_await(fluv_shutdown(wire.stream)), FLUV_EALREADY);
-  io_recv_eof(wire.fd);
-  io_wire_close(&wire);
-  return 0;
-}
-
-/* fluv's own bytes are still to be sent when the shutdown is asked for. */
-TEST_TASK(shutdown_comes_after_the_last_byte) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  fluv_future_t* write;
-  fluv_future_t* shut;
-  uint64_t sent;
-
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, bytes);
-  fluv_drop(write);
-  free(bytes);
-  sent = fluv_stream_get_bytes_written(wire.stream);
-
-  shut = fluv_shutdown(wire.stream);
-  fluv_start(shut);
-  io_turns(2);
-  expect_pattern(&wire, sent, 1);
-  ck_assert_err(fluv_await(shut), 0);
-  io_recv_eof(wire.fd);
-  io_wire_close(&wire);
-  return 0;
-}
-
-TEST_TASK(cancelled_shutdown_happens_all_the_same) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  fluv_future_t* write;
-  fluv_future_t* shut;
-  uint64_t sent;
-  int64_t err;
-
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, bytes);
-  fluv_drop(write);
-  free(bytes);
-  sent = fluv_stream_get_bytes_written(wire.stream);
-
-  shut = fluv_shutdown(wire.stream);
-  fluv_start(shut);
-  io_turns(2);
-  fluv_cancel(shut);
-  err = fluv_await(shut);
-  ck_assert(err == FLUV_ECANCELED || err == 0);
-  expect_pattern(&wire, sent, 1);
-  io_turns(2);
-  io_recv_eof(wire.fd);
-  io_wire_close(&wire);
-  return 0;
-}
-
-/* Reads to the end of the stream. Returns how much came. */
-static size_t recv_rest(int fd, char* bytes, size_t have, size_t size) {
-  ssize_t n;
-
-  while ((n = recv(fd, bytes + have, size - have, 0)) > 0)
-    have += (size_t) n;
-  ck_assert_msg(n == 0, "%s", strerror(errno));
-  return have;
-}
-
-/* The stream is closed in the very moment in which the write has ended. */
-TEST_TASK(what_was_reported_as_written_outlives_the_close) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  char* got = malloc(MUCH + 1);
-  fluv_future_t* write;
-  size_t have = 0;
-  ssize_t n;
-
-  ck_assert_ptr_nonnull(got);
-  io_wire_open_narrow(&wire);
-  write = start_stuck_write(&wire, bytes);
-  while (!fluv_future_is_done(write)) {
-    n = recv(wire.fd, got + have, 1000, MSG_DONTWAIT);
-    if (n > 0)
-      have += (size_t) n;
-    else
-      io_turns(1);
-  }
-  ck_assert_err(fluv_await(write), MUCH);
-  ck_assert_err(fluv_await(fluv_close(wire.stream)), 0);
-  free(bytes);
-  ck_assert_uint_lt(have, MUCH);
-  ck_assert_uint_eq(recv_rest(wire.fd, got, have, MUCH + 1), MUCH);
-  io_assert_pattern(got, MUCH, 1);
-  free(got);
-  close(wire.fd);
-  return 0;
-}
-
-/* What fluv holds of a cancelled write may be lost, and nothing else. */
-TEST_TASK(close_after_a_cancelled_write_sends_what_the_kernel_has) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-  char* got = malloc(MUCH + 1);
-  uint64_t sent;
-  size_t have;
-
-  ck_assert_ptr_nonnull(got);
-  io_wire_open_narrow(&wire);
-  fluv_drop(start_stuck_write(&wire, bytes));
-  free(bytes);
-  sent = fluv_stream_get_bytes_written(wire.stream);
-  ck_assert_err(fluv_await(fluv_close(wire.stream)), 0);
-  have = recv_rest(wire.fd, got, 0, MUCH + 1);
-  ck_assert_uint_le(have, sent);
-  ck_assert_uint_ge(have, sent - 16384);
-  io_assert_pattern(got, have, 1);
-  free(got);
-  close(wire.fd);
-  return 0;
-}
-
-TEST_TASK(close_with_a_full_peer_ends) {
-  io_wire_t wire;
-  char* bytes = io_pattern(MUCH, 1);
-
-  io_wire_open_narrow(&wire);
-  fluv_drop(start_stuck_write(&wire, bytes));
-  free(bytes);
-  ck_assert_err(fluv_await(fluv_close(wire.stream)), 0);
-  close(wire.fd);
-
-  bytes = io_pattern(MUCH, 1);
-  io_wire_open_narrow(&wire);
-  fluv_drop(start_stuck_write(&wire, bytes));
-  free(bytes);
-  ck_assert_err(fluv_await(fluv_reset(wire.stream)), 0);
-  close(wire.fd);
-  return 0;
-}
-
 /* The kernel takes up to 1,024 at a time. */
 static int calls_for_pieces(size_t count, size_t len) {
   fluv_buf_t* pieces = calloc(count, sizeof(*pieces));
@@ -733,7 +380,7 @@ static int calls_for_pieces(size_t count, size_t len) {
   writev_calls = 0;
   ck_assert_err(fluv_await(fluv_writev_all(wire.stream, pieces, count)),
                 (int64_t) (count * len));
-  expect_pattern(&wire, count * len, 3);
+  io_drain_pattern(wire.fd, count * len, 3);
   io_wire_close(&wire);
   free(pieces);
   free(bytes);
@@ -772,25 +419,12 @@ TEST_TASK(pieces_wait_for_a_slow_reader) {
   enum {
     PIECES = 900
   };
-  static fluv_buf_t pieces[PIECES];
-  char* bytes = io_pattern((size_t) PIECES * PIECES, 5);
-  fluv_future_t* write;
-  io_wire_t wire;
-  size_t len = 0;
+  static size_t lens[PIECES];
   size_t i;
 
-  for (i = 0; i < PIECES; i++) {
-    pieces[i].base = bytes + len;
-    pieces[i].len = i * 7 % PIECES;
-    len += pieces[i].len;
-  }
-  io_wire_open_narrow(&wire);
-  write = fluv_writev_all(wire.stream, pieces, PIECES);
-  fluv_start(write);
-  expect_pattern(&wire, len, 5);
-  ck_assert_err(fluv_await(write), (int64_t) len);
-  io_wire_close(&wire);
-  free(bytes);
+  for (i = 0; i < PIECES; i++)
+    lens[i] = i * 7 % PIECES;
+  write_pieces(lens, PIECES, PIECES);
   return 0;
 }
 
@@ -819,25 +453,6 @@ static Suite* stream_write_suite(void) {
       write_refuses_bad_arguments,
       reset_ends_a_waiting_write,
       write_to_a_peer_that_has_closed_fails_in_the_end);
-
-  tc = test_case(s, "cancel", test_setup_paused, test_teardown);
-  ADD(tc,
-      cold_write_sends_nothing,
-      write_after_a_cancelled_one_keeps_the_order,
-      try_write_after_a_cancelled_write_keeps_the_order,
-      dropped_write_leaves_its_buffer_alone,
-      dropped_writev_leaves_its_pieces_alone,
-      write_times_out_and_goes_on_where_it_was);
-
-  tc = test_case(s, "close", test_setup, test_teardown);
-  ADD(tc,
-      shutdown_ends_one_direction,
-      nothing_can_be_written_after_a_shutdown,
-      shutdown_comes_after_the_last_byte,
-      cancelled_shutdown_happens_all_the_same,
-      what_was_reported_as_written_outlives_the_close,
-      close_after_a_cancelled_write_sends_what_the_kernel_has,
-      close_with_a_full_peer_ends);
   return s;
 }
 
