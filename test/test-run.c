@@ -301,6 +301,55 @@ static int64_t acquire_after_a_sleep(void* arg) {
   return acquire_in_vain(arg);
 }
 
+static int64_t nap(void* arg) {
+  (void) arg;
+  return fluv_await(fluv_sleep(1));
+}
+
+/* Spare stacks are then freed by a timer of the loop's, for a while. */
+static int64_t acquire_after_a_burst(void* arg) {
+  enum {
+    BURST = 3000
+  };
+  static fluv_future_t* tasks[BURST];
+  int i;
+
+  for (i = 0; i < BURST; i++)
+    tasks[i] = fluv_spawn(nap, NULL);
+  ck_assert_err(fluv_await(fluv_join_all(tasks, BURST, NULL)), 0);
+  return acquire_in_vain(arg);
+}
+
+/* The listener still polls, and no accept waits. */
+static int64_t acquire_beside_a_listener(void* arg) {
+  fluv_listener_t* listener;
+  fluv_stream_t* stream;
+  fluv_future_t* accepted;
+  int64_t result;
+
+  ck_assert_err(fluv_tcp_listen("127.0.0.1:0", NULL, &listener), 0);
+  accepted = fluv_accept(listener, &stream);
+  fluv_start(accepted);
+  ck_assert_err(fluv_yield(), 0);
+  fluv_drop(accepted);
+  result = acquire_in_vain(arg);
+  fluv_drop(fluv_listener_close(listener));
+  return result;
+}
+
+static void close_timer(uv_timer_t* timer) {
+  uv_close((uv_handle_t*) timer, NULL);
+}
+
+/* It keeps the loop alive at first, and its end wakes no task. */
+static int64_t acquire_beside_a_timer(void* arg) {
+  static uv_timer_t timer;
+
+  uv_timer_init(fluv_loop_get_uv(fluv_loop_current()), &timer);
+  uv_timer_start(&timer, close_timer, 2, 0);
+  return acquire_in_vain(arg);
+}
+
 typedef struct scenario {
   fluv_task_fn fn;
   bool in_host; /* it runs the loop itself */
@@ -347,6 +396,16 @@ END_TEST
 START_TEST(wait_of_the_only_thread_ends_after_a_sleep_too) {
   if (!is_never_alone())
     check_quiet_run(acquire_after_a_sleep, false, "it was EDEADLK");
+}
+END_TEST
+
+START_TEST(deadlock_is_seen_when_what_kept_the_loop_alive_has_ended) {
+  static const fluv_task_fn functions[] = { acquire_after_a_burst,
+                                            acquire_beside_a_listener,
+                                            acquire_beside_a_timer };
+
+  if (!is_never_alone())
+    check_quiet_run(functions[_i], false, "it was EDEADLK");
 }
 END_TEST
 
@@ -410,6 +469,10 @@ static Suite* run_suite(void) {
       wait_that_a_later_thread_ends_is_no_deadlock,
       wait_that_an_unreferenced_handle_ends_is_no_deadlock,
       wait_that_the_host_ends_keeps_its_loop_alive);
+  tcase_add_loop_test(tc,
+                      deadlock_is_seen_when_what_kept_the_loop_alive_has_ended,
+                      0,
+                      3);
   return s;
 }
 

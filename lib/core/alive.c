@@ -81,17 +81,15 @@ static bool is_only_thread(void) {
   return false;
 }
 
-/* Find a handle that is active although it does not keep the loop alive: its
- * callback may wake a task, or make a thread that does. */
+/* Find a handle of the host's that is active although it does not keep the loop
+ * alive: its callback may wake a task, or make a thread that does. A handle of
+ * fluv's wakes no task while it is unreferenced. */
 static void find_unrefd(uv_handle_t* handle, void* arg) {
   const fluv_loop_t* loop = fluv__loop;
   bool* found = arg;
 
-  if (handle != (const uv_handle_t*) &loop->check &&
-      handle != (const uv_handle_t*) &loop->timers.uv &&
-      handle != (const uv_handle_t*) loop->limit &&
-      handle != &loop->inbox.wakeup.uv.handle && uv_is_active(handle) &&
-      !uv_has_ref(handle))
+  if (uv_is_active(handle) && !uv_has_ref(handle) &&
+      handle != (const uv_handle_t*) loop->limit && !fluv_owns_handle(handle))
     *found = true;
 }
 
@@ -99,9 +97,8 @@ static void find_unrefd(uv_handle_t* handle, void* arg) {
  * wake them? Never while the host runs the loop: what the host does when
  * uv_run() returns is not known. In a uv_run() of fluv's own it is certain if
  * libuv would end it, no callback of another handle can come, and there is no
- * other thread. Each of these may change with the next callback, so the loop
- * asks again before each poll. The cheap checks come first. */
-bool fluv__loop_is_deadlocked(fluv_loop_t* loop) {
+ * other thread. The cheap checks come first. */
+static bool is_deadlocked(fluv_loop_t* loop) {
   bool unrefd = false;
 
   /* Relaxed: see is_only_thread(). */
@@ -111,4 +108,30 @@ bool fluv__loop_is_deadlocked(fluv_loop_t* loop) {
     return false;
   uv_walk(loop->uv, find_unrefd, &unrefd);
   return !unrefd;
+}
+
+static void check_deadlock(fluv_loop_t* loop) {
+  loop->alone = loop->queued_waits > 0 && is_deadlocked(loop);
+  fluv__wakeup_update_ref(loop);
+}
+
+/* The loop is about to poll. What kept it alive when it came to rest may be
+ * gone without a drain: a handle has closed, or was stopped. */
+static void on_prepare(uv_prepare_t* handle) {
+  fluv_loop_t* loop = fluv__container_of(handle, fluv_loop_t, prepare);
+
+  if (!loop->blocking || loop->queued_waits == 0)
+    uv_prepare_stop(handle);
+  else if (!loop->alone && !loop->idle_active && loop->ready_head == NULL &&
+           fluv__inbox_is_empty(&loop->inbox))
+    check_deadlock(loop);
+}
+
+void fluv__loop_rest(fluv_loop_t* loop) {
+  check_deadlock(loop);
+  /* Relaxed: see is_only_thread(). */
+  if (fluv__unlikely(loop->queued_waits > 0 && !loop->alone) &&
+      loop->blocking &&
+      !atomic_load_explicit(&has_other_threads, memory_order_relaxed))
+    uv_prepare_start(&loop->prepare, on_prepare);
 }

@@ -25,9 +25,10 @@ void fluv__wakeup_update_ref(fluv_loop_t* loop);
 /* Can the loop wait for anything but its own sleeps and other threads? */
 bool fluv__has_external_work(fluv_loop_t* loop);
 
-/* Tasks wait in queues and nothing is ready: is it certain that nothing can
- * wake them? */
-bool fluv__loop_is_deadlocked(fluv_loop_t* loop);
+/* Nothing is ready, and the loop is about to poll. If tasks wait in queues and
+ * it is certain that nothing can wake them, they no longer keep the loop alive;
+ * that is checked again before each poll that follows. */
+void fluv__loop_rest(fluv_loop_t* loop);
 
 /* Begin and end a wait in a queue. It keeps the loop alive: another thread may
  * end it, one that does not exist yet included. The exception is `alone`, which

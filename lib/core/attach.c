@@ -17,9 +17,10 @@
 # include <sanitizer/tsan_interface.h>
 #endif
 
-/* fluv's handles in a loop: wakeup, check, idle, timer, trimmer. */
+/* fluv's handles in a loop: wakeup, prepare, check, idle, timer,
+ * trimmer. */
 enum {
-  OWN_HANDLES = 5
+  OWN_HANDLES = 6
 };
 
 enum {
@@ -235,6 +236,10 @@ static void on_close_idle(uv_handle_t* handle) {
   fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, idle));
 }
 
+static void on_close_prepare(uv_handle_t* handle) {
+  fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, prepare));
+}
+
 static void on_close_trimmer(uv_handle_t* handle) {
   fluv__loop_closed(fluv__container_of(handle, fluv_loop_t, trimmer));
 }
@@ -283,6 +288,7 @@ void fluv__loop_begin_close(fluv_loop_t* loop) {
   close_own((uv_handle_t*) &loop->idle, on_close_idle);
   close_own((uv_handle_t*) &loop->timers.uv, on_close_timer);
   close_own((uv_handle_t*) &loop->trimmer, on_close_trimmer);
+  close_own((uv_handle_t*) &loop->prepare, on_close_prepare);
 }
 
 void fluv__loop_cancel_tasks(fluv_loop_t* loop) {

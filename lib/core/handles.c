@@ -9,7 +9,8 @@ static bool owns(fluv_loop_t* loop, const uv_handle_t* handle) {
       handle == (const uv_handle_t*) &loop->check ||
       handle == (const uv_handle_t*) &loop->idle ||
       handle == (const uv_handle_t*) &loop->timers.uv ||
-      handle == (const uv_handle_t*) &loop->trimmer)
+      handle == (const uv_handle_t*) &loop->trimmer ||
+      handle == (const uv_handle_t*) &loop->prepare)
     return true;
   fluv__list_foreach (it, &loop->handles)
     if (fluv__container_of(it, fluv__handle_t, link)->uv == handle)

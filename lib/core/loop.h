@@ -5,7 +5,7 @@
  * `refs`, which any thread may touch, and `beat` and `draining`, which any may
  * read. Lifetime: made by attach; closed by
  * fluv_loop_close() when nothing of it is alive; freed when libuv has called
- * back for its five handles and the last reference is gone (refs).
+ * back for its six handles and the last reference is gone (refs).
  */
 #ifndef FLUV_CORE_LOOP_H
 #define FLUV_CORE_LOOP_H
@@ -127,7 +127,7 @@ struct fluv_loop {
   /* Ends the wait of fluv_run() for what is left; it wakes no task. */
   const uv_timer_t* limit;
 
-  /* libuv handles of fluv's besides the five below. */
+  /* libuv handles of fluv's besides the six below. */
   fluv__list_t handles; /* of fluv__handle_t */
   /* Does the handle belong to fluv, although it is not in the list? Set with
    * the first such handle; NULL before. */
@@ -149,14 +149,15 @@ struct fluv_loop {
   bool stuck_reported;
   bool watchers_reserved; /* libuv has room for all descriptors */
 
-  /* The libuv loop and fluv's handles in it; the fifth is in `inbox`, the
-   * fourth in `timers`. */
+  /* The libuv loop and fluv's handles in it; the sixth is in `inbox`,
+   * the fifth in `timers`. */
   uv_loop_t* uv;
   uv_check_t check;
   uv_idle_t idle;
   uv_idle_cb on_idle;    /* of turn.c */
+  uv_prepare_t prepare;  /* active while a deadlock may come; see alive.c */
   uv_timer_t trimmer;    /* unreferenced; active while stacks are to be freed */
-  unsigned open_handles; /* of the five, until their close callbacks */
+  unsigned open_handles; /* of the six, until their close callbacks */
 
   /* Fixed at attach, except `chunk` and `rng`; `thread` and `forks` are read
    * by any thread. */

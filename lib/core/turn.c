@@ -99,8 +99,7 @@ static bool rest(fluv_loop_t* loop) {
       loop->sched->begin(loop); /* the loop does not sleep after all */
     return false;
   }
-  loop->alone = loop->queued_waits > 0 && fluv__loop_is_deadlocked(loop);
-  fluv__wakeup_update_ref(loop);
+  fluv__loop_rest(loop);
   return true;
 }
 
@@ -238,6 +237,8 @@ int fluv__turn_init(fluv_loop_t* loop) {
   uv_idle_init(loop->uv, &loop->idle);
   uv_timer_init(loop->uv, &loop->trimmer);
   uv_unref((uv_handle_t*) &loop->trimmer);
+  uv_prepare_init(loop->uv, &loop->prepare);
+  uv_unref((uv_handle_t*) &loop->prepare);
   uv_check_start(&loop->check, on_check);
   loop->on_idle = on_idle;
   fluv__turn_begin(loop);
