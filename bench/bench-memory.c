@@ -58,7 +58,7 @@ static void measure(int count, double* values) {
   for (i = 0; i < count; i++)
     fluv_detach(fluv_spawn(sleep_long, NULL));
   /* All have gone to sleep, and all their timers are set, once a sleep that
-   * was begun after theirs has ended. */
+   * started after theirs has ended. */
   while (asleep < count)
     fluv_yield();
   bench_expect(fluv_await(fluv_sleep(1)), 0);

@@ -170,7 +170,9 @@ check_words() {
         if (c == ")") depth--
         if (c == "|" && depth == 0) break
       }
-      printf "%s%s", (n++ ? "|" : ""), substr($0, 1, i - 1)
+      entry = substr($0, 1, i - 1)
+      gsub(/ /, "[ _]", entry)
+      printf "%s%s", (n++ ? "|" : ""), entry
     }' build-aux/words.txt)
   expression="(^|[^A-Za-z])($expression)([^A-Za-z]|\$)"
   # A look-up is a term; most_queued is a field of the interface.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /* An HTTP server on all cores that shuts down gracefully: it answers the
- * requests that have begun, closes idle connections at once, and waits at most
- * five seconds.
+ * requests that have arrived at least in part, closes idle connections at once,
+ * and waits at most five seconds.
  *
  * Shows:   fluv_tcp_serve on all workers of fluv_run(), fluv_shutdown_signal,
  *          fluv_run_until_cancelled, fluv_server_close

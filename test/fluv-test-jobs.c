@@ -90,7 +90,7 @@ void jobs_take_all(void) {
   }
 }
 
-void jobs_let_go(void) {
+void jobs_release(void) {
   int i;
 
   for (i = 0; i < JOBS_SLOTS; i++)

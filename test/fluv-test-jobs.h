@@ -38,7 +38,7 @@ void gate_wait(sem_t* sem);
 /* Take all places of the pool, and give them back. */
 extern fluv_future_t* jobs_takers[JOBS_SLOTS];
 void jobs_take_all(void);
-void jobs_let_go(void);
+void jobs_release(void);
 
 fluv_blocking_stats_t jobs_stats(void);
 

@@ -10,7 +10,7 @@ enum {
 };
 
 atomic_int waits_waiting;
-atomic_int waits_begun;
+atomic_int waits_started;
 atomic_int waits_ended;
 static atomic_int cleaned;
 static _Atomic int64_t outcome;
@@ -39,7 +39,7 @@ static void count_end(void* arg) {
 }
 
 void waits_begin_task(void) {
-  atomic_fetch_add(&waits_begun, 1);
+  atomic_fetch_add(&waits_started, 1);
   ck_assert_err(fluv_defer(count_end, NULL), 0);
 }
 
@@ -78,11 +78,11 @@ static void check(const wait_t* w) {
                 "%s: %d wait",
                 w->name,
                 atomic_load(&waits_waiting));
-  ck_assert_msg(atomic_load(&waits_begun) == atomic_load(&waits_ended),
+  ck_assert_msg(atomic_load(&waits_started) == atomic_load(&waits_ended),
                 "%s: %d of %d have ended",
                 w->name,
                 atomic_load(&waits_ended),
-                atomic_load(&waits_begun));
+                atomic_load(&waits_started));
 }
 
 /* Longer than a test may take: a wait that never ends is noticed. */

@@ -25,9 +25,9 @@ typedef struct wait {
   return waits_await(future);                                                  \
  }
 
-/* Those that wait, and those that have begun and ended. */
+/* Those that wait, and those that were started and have ended. */
 extern atomic_int waits_waiting;
-extern atomic_int waits_begun;
+extern atomic_int waits_started;
 extern atomic_int waits_ended;
 
 /* In a task: it counts from here on. */

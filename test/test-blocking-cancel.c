@@ -22,7 +22,7 @@ START_TEST(queued_job_that_is_cancelled_never_runs) {
   ck_assert(fluv_future_is_done(f));
   ck_assert_int_eq(gate.freed, 1);
   ck_assert_err(fluv_block_on(f), FLUV_ECANCELED);
-  jobs_let_go();
+  jobs_release();
   ck_assert_err(fluv_block_on(fluv_spawn_blocking(jobs_give, NULL)), 0);
   ck_assert_int_eq(gate.ran, 0);
   ck_assert_int_eq(gate.freed, 1);
@@ -34,7 +34,7 @@ START_TEST(queued_job_that_is_dropped_never_runs) {
   jobs_take_all();
   fluv_drop(gate_spawn(&gate));
   ck_assert_int_eq(gate.freed, 1);
-  jobs_let_go();
+  jobs_release();
   ck_assert_int_eq(gate.ran, 0);
 }
 END_TEST
@@ -135,11 +135,11 @@ START_TEST(cancelled_task_starts_no_job_that_must_wait) {
   fluv_cancel(task);
   ck_assert_err(fluv_block_on(task), FLUV_ECANCELED);
   ck_assert_int_eq(gate.freed, 1);
-  jobs_let_go();
+  jobs_release();
 }
 END_TEST
 
-TEST_TASK(select_lets_go_of_a_running_job) {
+TEST_TASK(select_abandons_a_running_job) {
   fluv_future_t* arms[] = { gate_run(&gate), fluv_ready(3) };
   int64_t result = 0;
 
@@ -151,7 +151,7 @@ TEST_TASK(select_lets_go_of_a_running_job) {
   return 0;
 }
 
-TEST_TASK(timeout_lets_go_of_a_running_job) {
+TEST_TASK(timeout_abandons_a_running_job) {
   fluv_future_t* f = fluv_timeout(gate_run(&gate), 100);
 
   fluv_start(f);
@@ -296,13 +296,13 @@ static int64_t abandon_it(void* arg) {
 
 static void exit_with_a_job(void* arg) {
   fluv_loop_options_t options = FLUV_LOOP_OPTIONS_INIT;
-  sem_t begun;
+  sem_t started;
 
   (void) arg;
   fluv__jobs_starvation = 20 * UINT64_C(1000000);
   options.shutdown_ms = 5;
-  sem_init(&begun, 0, 0);
-  ck_assert_err(fluv_run(abandon_it, &begun, &options), 0);
+  sem_init(&started, 0, 0);
+  ck_assert_err(fluv_run(abandon_it, &started, &options), 0);
   exit(7);
 }
 
@@ -329,12 +329,12 @@ static int64_t exit_and_await(void* arg) {
 }
 
 static void exit_in_a_task(void* arg) {
-  sem_t begun;
+  sem_t started;
 
   (void) arg;
   fluv__jobs_starvation = 20 * UINT64_C(1000000);
-  sem_init(&begun, 0, 0);
-  (void) fluv_run(exit_and_await, &begun, NULL);
+  sem_init(&started, 0, 0);
+  (void) fluv_run(exit_and_await, &started, NULL);
 }
 
 START_TEST(exit_does_not_wait_for_ever_for_a_job_that_is_waited_for) {
@@ -405,9 +405,9 @@ static Suite* blocking_cancel_suite(void) {
       result_that_is_cancelled_and_dropped_is_given_back_once,
       cancelled_task_goes_on_while_its_job_runs,
       cancelled_task_starts_no_job_that_must_wait,
-      select_lets_go_of_a_running_job);
+      select_abandons_a_running_job);
   tc = test_case(s, "cancel", jobs_setup_paused, jobs_teardown);
-  ADD(tc, timeout_lets_go_of_a_running_job);
+  ADD(tc, timeout_abandons_a_running_job);
 
   tc = test_case(s, "close", NULL, NULL);
   ADD(tc,

@@ -163,7 +163,7 @@ START_TEST(stats_count_jobs) {
   fluv_drop(queued);
   ck_assert_uint_eq(jobs_stats().queued, 0);
   jobs_takers[0] = fluv_ready(0);
-  jobs_let_go();
+  jobs_release();
   jobs_wait_free();
   stats = jobs_stats();
   ck_assert_uint_eq(stats.abandoned, 0);
@@ -180,7 +180,7 @@ START_TEST(limit_refuses_what_comes_on_top) {
   ck_assert_err(fluv_block_on(gate_spawn(&gate)), FLUV_EAGAIN);
   ck_assert_int_eq(gate.freed, 1);
   ck_assert_int_eq(gate.ran, 0);
-  jobs_let_go();
+  jobs_release();
   ck_assert_err(fluv_block_on(queued), 3);
   ck_assert_err(fluv_block_on(fluv_spawn_blocking(jobs_give, (void*) 4)), 4);
 }
@@ -226,7 +226,7 @@ START_TEST(files_and_names_go_on_while_the_pool_is_full) {
     ck_assert_err(test_run(look_up, NULL), 0);
   }
   ck_assert_uint_eq(jobs_stats().queued, 2 * JOBS_SLOTS);
-  jobs_let_go();
+  jobs_release();
   for (i = 0; i < 2 * JOBS_SLOTS; i++)
     ck_assert_err(fluv_block_on(more[i]), 0);
 }
@@ -330,7 +330,7 @@ START_TEST(full_pool_is_reported_once_an_episode_with_the_names) {
     for (int k = 0; k < JOBS_SLOTS; k++)
       read_until(fd, "busy with blocking job \"gate\", made at ");
     read_until(fd, " ms\n");
-    jobs_let_go();
+    jobs_release();
     ck_assert_err(fluv_block_on(f), 2);
   }
   close(fd);
@@ -440,7 +440,7 @@ START_TEST(job_of_another_loop_waits_in_the_same_line) {
   ck_assert_int_eq(uv_thread_create(&thread, run_job_here, &result), 0);
   while (jobs_stats().queued == 0)
     sched_yield();
-  jobs_let_go();
+  jobs_release();
   uv_thread_join(&thread);
   ck_assert_err(result, 6);
 }

@@ -44,7 +44,7 @@ static int recv_one(void) {
   return item;
 }
 
-TEST_TASK(senders_wait_in_line) {
+TEST_TASK(senders_wait_in_a_queue) {
   int items[4] = { 1, 2, 3, 4 };
   fluv_future_t* f[4];
   int i;
@@ -105,7 +105,7 @@ TEST_TASK(the_last_sender_lets_the_receiver_drain) {
   return 0;
 }
 
-TEST_TASK(a_send_in_line_counts_as_a_sender) {
+TEST_TASK(a_queued_send_counts_as_a_sender) {
   int items[2] = { 1, 2 };
   fluv_future_t* f;
 
@@ -505,10 +505,10 @@ static Suite* channel_suite(void) {
   TCase* tc = test_case(s, "send", setup, test_teardown);
 
   ADD(tc,
-      senders_wait_in_line,
+      senders_wait_in_a_queue,
       a_send_that_does_not_happen_leaves_the_message,
       the_last_sender_lets_the_receiver_drain,
-      a_send_in_line_counts_as_a_sender,
+      a_queued_send_counts_as_a_sender,
       a_closed_channel_is_drained,
       what_nobody_receives_is_destroyed_once,
       permits_keep_their_places,

@@ -110,13 +110,13 @@ static fluv_token_t* token;
 static fluv_sender_t* tx;
 static fluv_receiver_t* rx;
 static fluv_remote_t* remote;
-static atomic_bool let_go;
+static atomic_bool released;
 static atomic_bool held;
 
 static int64_t hold_the_worker(void* arg) {
   (void) arg;
   atomic_store(&held, true);
-  while (!atomic_load(&let_go))
+  while (!atomic_load(&released))
     sched_yield();
   return 0;
 }
@@ -160,7 +160,7 @@ static void setup_waits(void) {
 }
 
 static void teardown_waits(void) {
-  atomic_store(&let_go, true);
+  atomic_store(&released, true);
   ck_assert_err(fluv_wait(remote, FLUV_FOREVER), 0);
   fluv_receiver_free(rx);
   fluv_sender_free(tx);

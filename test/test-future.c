@@ -95,7 +95,7 @@ static int64_t note_x(void* arg) {
   return 0;
 }
 
-TEST_TASK(await_of_a_result_that_is_there_does_not_give_way) {
+TEST_TASK(await_of_a_result_that_is_there_does_not_yield) {
   fluv_future_t* other = fluv_spawn(note_x, NULL);
 
   ck_assert_err(fluv_await(fluv_ready(1)), 1);
@@ -360,7 +360,7 @@ static Suite* future_suite(void) {
       never_is_pending_until_it_is_cancelled,
       ids_are_positive_and_never_used_again,
       await_returns_what_the_future_says,
-      await_of_a_result_that_is_there_does_not_give_way,
+      await_of_a_result_that_is_there_does_not_yield,
       sleep_is_cold_until_it_is_waited_for,
       start_lets_a_future_run_before_it_is_awaited,
       detach_reports_an_error_once_with_its_place,

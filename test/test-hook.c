@@ -128,7 +128,7 @@ static int64_t lose_a_select(void* arg) {
   return 0;
 }
 
-static int64_t give_way(void* arg) {
+static int64_t do_yield(void* arg) {
   (void) arg;
   fluv_task_set_name("innocent");
   fluv_yield();
@@ -139,7 +139,7 @@ static void run_both(void (*hook)(fluv_promise_t*, void*)) {
   fluv_future_t* f[2];
 
   f[0] = fluv_spawn(lose_a_select, &hook);
-  f[1] = fluv_spawn(give_way, NULL);
+  f[1] = fluv_spawn(do_yield, NULL);
   ck_assert_err(fluv_block_on(fluv_join_all(f, 2, NULL)), 0);
 }
 

@@ -189,7 +189,7 @@ START_TEST(names_are_found_while_the_pool_is_full) {
   more = fluv_spawn_blocking(jobs_give, (void*) 4);
   ck_assert_err(test_run(connect_and_close, address), 0);
   ck_assert(!fluv_future_is_done(more));
-  jobs_let_go();
+  jobs_release();
   ck_assert_err(fluv_block_on(more), 4);
 
   slow = fluv_tcp_connect("slow.test:80", NULL, &stream);

@@ -119,10 +119,10 @@ START_TEST(threads_start_when_they_are_needed) {
 END_TEST
 
 static int64_t wait_long(void* arg) {
-  uv_sem_t* begun = arg;
+  uv_sem_t* started = arg;
   int64_t err;
 
-  uv_sem_post(begun);
+  uv_sem_post(started);
   err = fluv_await(fluv_sleep(100000));
   if (err == FLUV_ECANCELED)
     atomic_fetch_add(&count, 1);
@@ -144,26 +144,26 @@ static int64_t leave_behind(void* arg) {
 }
 
 START_TEST(run_ends_what_its_workers_do) {
-  uv_sem_t begun;
+  uv_sem_t started;
 
   set_workers("2");
-  uv_sem_init(&begun, 0);
-  ck_assert_err(fluv_run(leave_behind, &begun, NULL), 5);
+  uv_sem_init(&started, 0);
+  ck_assert_err(fluv_run(leave_behind, &started, NULL), 5);
   ck_assert_int_eq(atomic_load(&count), 4);
-  uv_sem_destroy(&begun);
+  uv_sem_destroy(&started);
 }
 END_TEST
 
 typedef struct visit {
   fluv_loop_t* home;
-  uv_sem_t begun;
+  uv_sem_t started;
 } visit_t;
 
 /* Has something to do on the main loop before it ends. */
 static int64_t clean_up_at_home(void* arg) {
   visit_t* visit = arg;
 
-  uv_sem_post(&visit->begun);
+  uv_sem_post(&visit->started);
   ck_assert_err(fluv_await(fluv_sleep(100000)), FLUV_ECANCELED);
   fluv_shield_begin(100000);
   ck_assert_err(fluv_await(fluv_sleep(20)), 0);
@@ -178,7 +178,7 @@ static int64_t return_early(void* arg) {
 
   visit->home = fluv_loop_current();
   ck_assert_err(fluv_spawn_remote(other, clean_up_at_home, visit, NULL), 0);
-  uv_sem_wait(&visit->begun);
+  uv_sem_wait(&visit->started);
   return 0;
 }
 
@@ -188,10 +188,10 @@ START_TEST(workers_clean_up_with_the_main_loop) {
 
   set_workers("2");
   options.shutdown_ms = 3600000;
-  uv_sem_init(&visit.begun, 0);
+  uv_sem_init(&visit.started, 0);
   ck_assert_err(fluv_run(return_early, &visit, &options), 0);
   ck_assert_int_eq(atomic_load(&count), 1);
-  uv_sem_destroy(&visit.begun);
+  uv_sem_destroy(&visit.started);
 }
 END_TEST
 
@@ -291,10 +291,10 @@ END_TEST
 /* Left in the queue of a loop that has left. */
 START_TEST(what_a_leaver_has_queued_is_done_by_others) {
   fluv_remote_t* remotes[20];
-  uv_sem_t begun;
+  uv_sem_t started;
   int i;
 
-  uv_sem_init(&begun, 0);
+  uv_sem_init(&started, 0);
   ck_assert_err(fluv_runtime_join(rt), 0);
   for (i = 0; i < 20; i++)
     ck_assert_err(fluv_runtime_spawn_remote(NULL, bump, (void*) 1, &remotes[i]),
@@ -307,7 +307,7 @@ START_TEST(what_a_leaver_has_queued_is_done_by_others) {
     ck_assert_err(fluv_wait(remotes[i], FLUV_FOREVER), 1);
   ck_assert_int_eq(atomic_load(&count), 20);
   ck_assert_err(fluv_attach(test_uv), 0);
-  uv_sem_destroy(&begun);
+  uv_sem_destroy(&started);
 }
 END_TEST
 

@@ -438,7 +438,7 @@ START_TEST(close_waits_for_the_future_of_a_promise) {
 }
 END_TEST
 
-static void answer_in_vain(void* arg) {
+static void answer_too_late(void* arg) {
   *(int*) arg = fluv_promise_resolve(promise, 1);
   if (!fluv_promise_is_cancelled(promise))
     *(int*) arg = 1;
@@ -451,7 +451,7 @@ START_TEST(a_promise_may_outlive_its_loop) {
   fluv_drop(future);
   ck_assert_err(fluv_loop_close(), 0);
   ck_assert_int_eq(uv_run(test_uv, UV_RUN_DEFAULT), 0);
-  test_on_thread(answer_in_vain, &rc);
+  test_on_thread(answer_too_late, &rc);
   ck_assert_err(rc, FLUV_ECANCELED);
   promise = NULL;
   ck_assert_err(fluv_attach(test_uv), 0);

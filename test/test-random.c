@@ -18,7 +18,7 @@ enum {
 static fluv__rng_t rng;
 static char seed_text[48]; /* goes into every message */
 static struct {
-  int tasks_begun;
+  int tasks_started;
   int tasks_ended;
   int args_made;
   int args_freed;
@@ -67,7 +67,7 @@ static int64_t wander(void* arg) {
   unsigned steps = below(4);
   int64_t last = 0;
 
-  books.tasks_begun++;
+  books.tasks_started++;
   if (below(4) == 0)
     fluv_deadline_begin(below(20));
   if (below(6) == 0)
@@ -348,7 +348,7 @@ static void run_with_seed(uint64_t seed, unsigned poverty) {
   fluv_token_free(token);
   fluv_notify_free(notify);
   ck_assert_msg(books.promises == 0, "%s", seed_text);
-  ck_assert_msg(books.tasks_begun == books.tasks_ended, "%s", seed_text);
+  ck_assert_msg(books.tasks_started == books.tasks_ended, "%s", seed_text);
   ck_assert_msg(books.args_made == books.args_freed, "%s", seed_text);
   test_teardown();
 }

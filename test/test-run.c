@@ -156,7 +156,7 @@ START_TEST(loops_in_eight_threads_do_not_meet) {
 END_TEST
 
 /* Nothing can release it: there is no other thread. */
-static int64_t acquire_in_vain(void* arg) {
+static int64_t acquire_forever(void* arg) {
   fluv_semaphore_t* sem;
   int64_t err = fluv_semaphore_new(0, &sem);
 
@@ -173,7 +173,7 @@ static void wait_alone(void* arg) {
   int64_t* result = arg;
 
   options.watchdog_ms = FLUV_WATCHDOG_NEVER; /* that is a thread, too */
-  *result = fluv_run(acquire_in_vain, NULL, &options);
+  *result = fluv_run(acquire_forever, NULL, &options);
   fprintf(stderr, "it was %s\n", fluv_err_name(*result));
 }
 
@@ -186,7 +186,7 @@ static bool is_never_alone(void) {
 #endif
 }
 
-START_TEST(wait_in_line_of_the_only_thread_ends) {
+START_TEST(queued_wait_of_the_only_thread_ends) {
   int64_t result;
   int status;
   char* text;
@@ -195,7 +195,7 @@ START_TEST(wait_in_line_of_the_only_thread_ends) {
     return;
   text = test_stderr_of(wait_alone, &result, &status);
   ck_assert_int_eq(status, 0);
-  ck_assert_has(text, "acquire_in_vain");
+  ck_assert_has(text, "acquire_forever");
   ck_assert_has(text, "semaphore acquire");
   ck_assert_has(text, "it was EDEADLK");
   free(text);
@@ -298,7 +298,7 @@ static int64_t wait_for_the_host(void* arg) {
 
 static int64_t acquire_after_a_sleep(void* arg) {
   fluv_await(fluv_sleep(2));
-  return acquire_in_vain(arg);
+  return acquire_forever(arg);
 }
 
 static int64_t nap(void* arg) {
@@ -317,7 +317,7 @@ static int64_t acquire_after_a_burst(void* arg) {
   for (i = 0; i < BURST; i++)
     tasks[i] = fluv_spawn(nap, NULL);
   ck_assert_err(fluv_await(fluv_join_all(tasks, BURST, NULL)), 0);
-  return acquire_in_vain(arg);
+  return acquire_forever(arg);
 }
 
 /* The listener still polls, and no accept waits. */
@@ -332,7 +332,7 @@ static int64_t acquire_beside_a_listener(void* arg) {
   fluv_start(accepted);
   ck_assert_err(fluv_yield(), 0);
   fluv_drop(accepted);
-  result = acquire_in_vain(arg);
+  result = acquire_forever(arg);
   fluv_drop(fluv_listener_close(listener));
   return result;
 }
@@ -347,7 +347,7 @@ static int64_t acquire_beside_a_timer(void* arg) {
 
   uv_timer_init(fluv_loop_get_uv(fluv_loop_current()), &timer);
   uv_timer_start(&timer, close_timer, 2, 0);
-  return acquire_in_vain(arg);
+  return acquire_forever(arg);
 }
 
 typedef struct scenario {
@@ -464,7 +464,7 @@ static Suite* run_suite(void) {
 
   tc = test_case(s, "regress", NULL, NULL);
   ADD(tc,
-      wait_in_line_of_the_only_thread_ends,
+      queued_wait_of_the_only_thread_ends,
       wait_of_the_only_thread_ends_after_a_sleep_too,
       wait_that_a_later_thread_ends_is_no_deadlock,
       wait_that_an_unreferenced_handle_ends_is_no_deadlock,

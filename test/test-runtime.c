@@ -173,7 +173,7 @@ static int64_t where(void* arg) {
   return 7;
 }
 
-TEST_TASK(a_task_runs_there_and_its_result_comes_home) {
+TEST_TASK(a_task_runs_there_and_its_result_returns) {
   pthread_t thread;
 
   ck_assert_err(fluv_await(fluv_spawn_on(other.loop, where, &thread)), 7);
@@ -411,7 +411,7 @@ static atomic_int placed[SPREAD_WORKERS];
 static atomic_bool hold;
 static atomic_int held;
 
-/* Stays where it was begun until all of them have been. */
+/* Stays where it was started until all of them have been. */
 static int64_t stay(void* arg) {
   fluv_loop_t* loop = fluv_loop_current();
   int i;
@@ -659,12 +659,12 @@ static int64_t wait_for_ever(void* arg) {
 START_TEST(what_never_ran_differs_from_what_was_cancelled) {
   fluv_task_options_t options = all_options();
   fluv_runtime_t* rt = runtime_of(1);
-  fluv_remote_t* begun;
+  fluv_remote_t* started;
   fluv_remote_t* queued;
   uv_sem_t sem;
 
   uv_sem_init(&sem, 0);
-  ck_assert_err(fluv_runtime_spawn_remote(rt, sleep_long, &sem, &begun), 0);
+  ck_assert_err(fluv_runtime_spawn_remote(rt, sleep_long, &sem, &started), 0);
   uv_sem_wait(&sem);
   atomic_store(&hold, true);
   ck_assert_err(fluv_runtime_spawn_remote(rt, hold_worker, NULL, NULL), 0);
@@ -679,7 +679,7 @@ START_TEST(what_never_ran_differs_from_what_was_cancelled) {
   fluv_runtime_free(rt);
   ck_assert_int_eq(atomic_load(&count), 1001);
   test_on_thread(wait_stopped, queued);
-  test_on_thread(wait_cancelled, begun);
+  test_on_thread(wait_cancelled, started);
   uv_sem_destroy(&sem);
 }
 END_TEST
@@ -756,7 +756,7 @@ static Suite* runtime_suite(void) {
       every_task_runs_once,
       every_post_runs_once,
       no_post_is_slept_over,
-      a_task_runs_there_and_its_result_comes_home,
+      a_task_runs_there_and_its_result_returns,
       a_remote_task_is_cancelled_and_dropped,
       a_loop_that_ends_tells_who_waits,
       a_plain_thread_waits_for_a_task,

@@ -239,7 +239,7 @@ static void on_turn(void* arg) {
   atomic_store(&turned, true);
 }
 
-/* What the other worker has begun to do is done. */
+/* What the other worker has started to do is done. */
 static void let_other_worker_turn(void) {
   int i;
 

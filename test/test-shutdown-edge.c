@@ -24,9 +24,9 @@ enum {
   LEAD = 100 /* of what was spawned over what has run */
 };
 
-static atomic_int begun;
+static atomic_int started;
 static atomic_int ended;
-static atomic_bool let_go;
+static atomic_bool released;
 static fluv_runtime_t* rt;
 
 /* With a limit that is longer than a test may take, if it is 0. */
@@ -80,7 +80,7 @@ static void join_threads(pthread_t threads[THREADS]) {
 
 static void bump(void* arg) {
   (void) arg;
-  atomic_fetch_add(&begun, 1);
+  atomic_fetch_add(&started, 1);
 }
 
 static int64_t bump_task(void* arg) {
@@ -92,7 +92,7 @@ static int64_t sleep_long(void* arg) {
   int64_t err;
 
   (void) arg;
-  atomic_fetch_add(&begun, 1);
+  atomic_fetch_add(&started, 1);
   err = fluv_await(fluv_sleep(HOUR));
   ck_assert_err(err, FLUV_ECANCELED);
   atomic_fetch_add(&ended, 1);
@@ -106,7 +106,7 @@ static int64_t yield_for_ever(void* arg) {
   ck_assert_err(fluv_task_set_name("stubborn"), 0);
   ck_assert_err(fluv_shield_begin(FLUV_FOREVER), 0);
   for (;;) {
-    atomic_store(&begun, 1);
+    atomic_store(&started, 1);
     fluv_yield();
   }
   return 0;
@@ -118,7 +118,7 @@ static void shut_stubborn_down(void* arg) {
   (void) arg;
   open_runtime(50);
   ck_assert_err(fluv_runtime_spawn_remote(rt, yield_for_ever, NULL, NULL), 0);
-  wait_for_count(&begun, 1);
+  wait_for_count(&started, 1);
   start = uv_hrtime();
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   ck_assert_uint_ge(uv_hrtime() - start, 50 * 1000000);
@@ -140,8 +140,8 @@ END_TEST
 
 static int64_t spin(void* arg) {
   (void) arg;
-  atomic_store(&begun, 1);
-  while (!atomic_load(&let_go))
+  atomic_store(&started, 1);
+  while (!atomic_load(&released))
     sched_yield();
   atomic_fetch_add(&ended, 1);
   return 0;
@@ -152,12 +152,12 @@ static void shut_spinner_down(void* arg) {
   (void) arg;
   open_runtime(0);
   ck_assert_err(fluv_runtime_spawn_remote(rt, spin, NULL, NULL), 0);
-  wait_for_count(&begun, 1);
+  wait_for_count(&started, 1);
   ck_assert_err(fluv_runtime_shutdown(rt, 20), FLUV_ETIMEDOUT);
   ck_assert_err(fluv_runtime_shutdown(rt, 0), FLUV_ETIMEDOUT);
   ck_assert_int_eq(atomic_load(&ended), 0);
   ck_assert_err(fluv_runtime_start(rt), FLUV_ESTOPPED);
-  atomic_store(&let_go, true);
+  atomic_store(&released, true);
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   ck_assert_int_eq(atomic_load(&ended), 1);
   fluv_runtime_free(rt);
@@ -226,7 +226,7 @@ START_TEST(nothing_is_taken_afterwards) {
   /* The reference keeps the memory. */
   ck_assert_err(fluv_post(loop, bump, NULL), FLUV_ESTOPPED);
   fluv_loop_unref(loop);
-  ck_assert_int_eq(atomic_load(&begun), 1);
+  ck_assert_int_eq(atomic_load(&started), 1);
 }
 END_TEST
 
@@ -235,7 +235,7 @@ START_TEST(a_runtime_that_was_never_started_is_shut_down) {
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   assert_refuses(NULL);
   fluv_runtime_free(rt);
-  ck_assert_int_eq(atomic_load(&begun), 0);
+  ck_assert_int_eq(atomic_load(&started), 0);
 }
 END_TEST
 
@@ -259,7 +259,7 @@ static void assert_stopped(unsigned worker, void* arg) {
 
 static int64_t shut_down_from_inside(void* arg) {
   assert_deadlk(0, arg);
-  atomic_fetch_add(&begun, 1);
+  atomic_fetch_add(&started, 1);
   ck_assert_err(fluv_await(fluv_never()), FLUV_ECANCELED);
   assert_stopped(0, arg);
   ck_assert_err(fluv_await(fluv_spawn_any(bump_task, NULL)), FLUV_ESTOPPED);
@@ -275,11 +275,11 @@ START_TEST(a_worker_cannot_shut_down) {
   ck_assert_err(
       fluv_runtime_spawn_remote(rt, shut_down_from_inside, NULL, NULL),
       0);
-  wait_for_count(&begun, 1);
+  wait_for_count(&started, 1);
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   /* Twice in the task, and two workers start and stop. */
   ck_assert_int_eq(atomic_load(&ended), 6);
-  ck_assert_int_eq(atomic_load(&begun), 1);
+  ck_assert_int_eq(atomic_load(&started), 1);
   fluv_runtime_free(rt);
 }
 END_TEST
@@ -321,7 +321,7 @@ static int64_t wait_never(void* arg) {
   int64_t err;
 
   (void) arg;
-  atomic_fetch_add(&begun, 1);
+  atomic_fetch_add(&started, 1);
   err = fluv_await(fluv_never());
   atomic_fetch_add(&ended, 1);
   return err;
@@ -367,7 +367,7 @@ START_TEST(a_task_that_is_spawned_in_cleaning_up_is_cancelled) {
                          (void*) (uintptr_t) &late_spawns[_i],
                          &options),
                 0);
-  ck_assert_int_eq(atomic_load(&begun), 1);
+  ck_assert_int_eq(atomic_load(&started), 1);
   ck_assert_int_eq(atomic_load(&ended), 1);
 }
 END_TEST
@@ -376,7 +376,7 @@ END_TEST
 
 static void* shut_down(void* arg) {
   (void) arg;
-  wait_for_count(&begun, 2);
+  wait_for_count(&started, 2);
   ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
   /* Both callers return only after the end. */
   ck_assert_int_eq(atomic_load(&ended), 2);
@@ -388,7 +388,7 @@ START_TEST(several_shut_down_at_once) {
   int i;
 
   for (i = 0; i < ROUNDS; i++) {
-    atomic_store(&begun, 0);
+    atomic_store(&started, 0);
     atomic_store(&ended, 0);
     open_runtime(0);
     on_threads(shut_down, threads);
@@ -486,7 +486,7 @@ static bool was_promised(int err) {
  * it runs before the loop ends. */
 static void stay_near(void) {
   sched_yield();
-  while (atomic_load(&promised) - atomic_load(&begun) > LEAD)
+  while (atomic_load(&promised) - atomic_load(&started) > LEAD)
     pause_thread();
 }
 
@@ -526,15 +526,15 @@ START_TEST(what_is_spawned_meanwhile_runs_or_is_refused) {
   int i;
 
   for (i = 0; i < ROUNDS; i++) {
-    atomic_store(&begun, 0);
+    atomic_store(&started, 0);
     atomic_store(&promised, 0);
     open_runtime(0);
     loop_of_one = fluv_loop_ref(fluv_runtime_get_loop(rt, 0));
     on_threads(spawners[_i], threads);
-    wait_for_count(&begun, MANY / 10);
+    wait_for_count(&started, MANY / 10);
     ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
     join_threads(threads);
-    assert_same(&begun, &promised);
+    assert_same(&started, &promised);
     fluv_loop_unref(loop_of_one);
     fluv_runtime_free(rt);
   }
@@ -565,15 +565,15 @@ START_TEST(what_is_spawned_meanwhile_is_cancelled) {
   int i;
 
   for (i = 0; i < ROUNDS; i++) {
-    atomic_store(&begun, 0);
+    atomic_store(&started, 0);
     atomic_store(&ended, 0);
     open_runtime(0);
     loop_of_one = fluv_loop_ref(fluv_runtime_get_loop(rt, 0));
     on_threads(spawn_sleepers, threads);
-    wait_for_count(&begun, THREADS);
+    wait_for_count(&started, THREADS);
     ck_assert_err(fluv_runtime_shutdown(rt, FLUV_FOREVER), 0);
     join_threads(threads);
-    assert_same(&begun, &ended);
+    assert_same(&started, &ended);
     fluv_loop_unref(loop_of_one);
     fluv_runtime_free(rt);
   }

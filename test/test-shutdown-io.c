@@ -15,7 +15,7 @@ enum {
   FDS = 6
 };
 
-static atomic_bool let_go;
+static atomic_bool released;
 static fluv_server_t* server;
 static fluv_stream_t* volatile unclosed; /* for leak detectors */
 static uv_work_t running_work;
@@ -46,7 +46,7 @@ static void finish(void) {
 
 static int64_t poll_cancelled(void* arg) {
   (void) arg;
-  atomic_fetch_add(&waits_begun, 1);
+  atomic_fetch_add(&waits_started, 1);
   atomic_fetch_add(&waits_waiting, 1);
   while (!fluv_blocking_is_cancelled())
     sched_yield();
@@ -68,10 +68,10 @@ static int64_t wait_for_child(void* arg) {
   return 0;
 }
 
-static void work_until_let_go(uv_work_t* work) {
+static void work_until_released(uv_work_t* work) {
   (void) work;
   atomic_fetch_add(&waits_waiting, 1);
-  while (!atomic_load(&let_go))
+  while (!atomic_load(&released))
     sched_yield();
 }
 
@@ -93,17 +93,17 @@ static int64_t wait_job_queued(void) {
   return err;
 }
 
-/* One request that has begun and must be waited for, and one that has not. */
+/* One request that was started and must be waited for, and one that has not. */
 static int64_t wait_request(void) {
   uv_loop_t* uv = fluv_loop_get_uv(fluv_loop_current());
   fluv_future_t* running = FLUV_UV(
       &running_work,
-      uv_queue_work(uv, &running_work, work_until_let_go, fluv_uv_on_work));
+      uv_queue_work(uv, &running_work, work_until_released, fluv_uv_on_work));
   int64_t err = waits_await(
       FLUV_UV(&queued_work,
               uv_queue_work(uv, &queued_work, work_never, fluv_uv_on_work)));
 
-  atomic_store(&let_go, true);
+  atomic_store(&released, true);
   ck_assert_err(fluv_await(running), 0);
   return err;
 }

@@ -168,7 +168,7 @@ WAITS_FOR(task_elsewhere, fluv_runtime_spawn(elsewhere, waits_child, NULL))
 
 /* A continuation counts like a task. */
 static int64_t wait_then(void) {
-  atomic_fetch_add(&waits_begun, 1);
+  atomic_fetch_add(&waits_started, 1);
   return waits_await(fluv_finally(fluv_never(), go_on, NULL, NULL));
 }
 

@@ -305,7 +305,7 @@ static int64_t count_turns(void* arg) {
   return 0;
 }
 
-TEST_TASK(reader_of_ready_bytes_gives_way) {
+TEST_TASK(reader_of_ready_bytes_yields) {
   io_wire_t wire;
   fluv_future_t* other;
   char bytes[2000];
@@ -699,7 +699,7 @@ static void add_reading(Suite* s) {
       try_read_sees_a_reset,
       second_reader_is_busy,
       read_refuses_bad_arguments,
-      reader_of_ready_bytes_gives_way,
+      reader_of_ready_bytes_yields,
       two_streams_do_not_mix,
       idle_stream_lets_the_loop_end,
       stream_that_never_waited_lets_the_loop_end);

@@ -165,7 +165,7 @@ TEST_TASK(yield_alone_comes_back) {
   return 0;
 }
 
-TEST_TASK(ready_awaits_give_way_every_128) {
+TEST_TASK(ready_awaits_yield_every_128) {
   fluv_future_t* other;
   int i;
 
@@ -574,7 +574,7 @@ static Suite* task_suite(void) {
       free_arg_is_for_tasks_that_never_start,
       yield_lets_the_others_run_in_turn,
       yield_alone_comes_back,
-      ready_awaits_give_way_every_128,
+      ready_awaits_yield_every_128,
       tasks_wake_in_the_order_of_their_events,
       yielding_tasks_do_not_starve_the_hosts_timers,
       yielding_tasks_do_not_starve_io,

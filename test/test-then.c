@@ -20,7 +20,7 @@ static fluv_future_t* plus_one(int64_t result, void* arg) {
   return fluv_ready(result + 1);
 }
 
-static fluv_future_t* hand_on(int64_t result, void* arg) {
+static fluv_future_t* pass_result(int64_t result, void* arg) {
   (void) result;
   (*(int*) arg)++;
   return NULL;
@@ -46,7 +46,7 @@ END_TEST
 
 START_TEST(then_that_returns_null_hands_the_result_on) {
   int ran = 0;
-  fluv_future_t* f = fluv_then(fluv_ready(5), hand_on, &ran, NULL);
+  fluv_future_t* f = fluv_then(fluv_ready(5), pass_result, &ran, NULL);
 
   ck_assert_err(fluv_block_on(f), 5);
   ck_assert_int_eq(ran, 1);
@@ -89,7 +89,7 @@ START_TEST(catch_runs_on_error_only) {
   f = fluv_catch(fluv_failed(-100), plus_one, &ran, NULL);
   ck_assert_err(fluv_block_on(f), -99);
   ck_assert_int_eq(ran, 1);
-  f = fluv_catch(fluv_failed(FLUV_EPIPE), hand_on, &ran, NULL);
+  f = fluv_catch(fluv_failed(FLUV_EPIPE), pass_result, &ran, NULL);
   ck_assert_err(fluv_block_on(f), FLUV_EPIPE);
   ck_assert_int_eq(ran, 2);
 }
@@ -97,10 +97,10 @@ END_TEST
 
 START_TEST(finally_runs_in_both_cases) {
   int ran = 0;
-  fluv_future_t* f = fluv_finally(fluv_ready(5), hand_on, &ran, NULL);
+  fluv_future_t* f = fluv_finally(fluv_ready(5), pass_result, &ran, NULL);
 
   ck_assert_err(fluv_block_on(f), 5);
-  f = fluv_finally(fluv_failed(FLUV_EPIPE), hand_on, &ran, NULL);
+  f = fluv_finally(fluv_failed(FLUV_EPIPE), pass_result, &ran, NULL);
   ck_assert_err(fluv_block_on(f), FLUV_EPIPE);
   ck_assert_int_eq(ran, 2);
 }
@@ -140,7 +140,7 @@ START_TEST(a_chain_of_thousands_is_no_recursion) {
   int i;
 
   for (i = 0; i < 20000; i++)
-    f = fluv_then(f, hand_on, &ran, NULL);
+    f = fluv_then(f, pass_result, &ran, NULL);
   ck_assert_err(fluv_block_on(f), 0);
   ck_assert_int_eq(ran, 20000);
 }

@@ -42,8 +42,8 @@ bool fluv_uv_begin(uv_req_t* req, const fluv_loc_t* loc);
  * @return  Future, never NULL. Its value is the one that the callback got.
  * @errors  `err`, or the error that the callback got.
  * @cancel  Calls uv_cancel(). The future ends when libuv has called the
- *          callback: with FLUV_ECANCELED if the request was not started, else its
- *          result.
+ *          callback: with FLUV_ECANCELED if the request was not started, else
+ *          with its result.
  * @since   0.1
  */
 FLUV_EXTERN FLUV_ASYNC FLUV_LOOP_THREAD

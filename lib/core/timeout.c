@@ -2,8 +2,9 @@
 /* timeout: a future bounded in time.
  *
  * The future is started before the clock is read, so a future that is ready
- * never times out. When the time is over the future is cancelled, and its result
- * decides: FLUV_ECANCELED becomes FLUV_ETIMEDOUT, any other result is kept.
+ * never times out. When the time is over the future is cancelled, and its
+ * result decides: FLUV_ECANCELED becomes FLUV_ETIMEDOUT, any other result is
+ * kept.
  */
 #include "core/nest.h"
 

@@ -2,8 +2,8 @@
 /* Looking up names.
  *
  * uv_getaddrinfo() does not serve: a libuv request that was started keeps its
- * loop alive, and a name server that does not answer holds it for minutes. A job
- * of the pool can be abandoned, and reports name it.
+ * loop alive, and a name server that does not answer holds it for minutes. A
+ * job of the pool can be abandoned, and reports name it.
  */
 #include "io/lookup.h"
 

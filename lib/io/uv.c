@@ -10,8 +10,8 @@ typedef struct uv_op {
 } uv_op_t;
 
 static void uv_op_cancel(fluv_future_t* f) {
-  /* This has no effect if the request was started or is of a kind that cannot be
-   * cancelled. Its callback then completes the future. */
+  /* This has no effect if the request was started or is of a kind that cannot
+   * be cancelled. Its callback then completes the future. */
   (void) uv_cancel(((uv_op_t*) f)->req);
 }
 

@@ -57,7 +57,7 @@ static void on_arrival(fluv__inbox_node_t* node) {
 }
 
 /* The future ends, or is gone, before the job. */
-static void let_go(fluv_future_t* f) {
+static void detach_job(fluv_future_t* f) {
   fluv_loop_t* loop = f->loop;
   fluv__job_t* job = take_job(f);
   fluv__task_t* task;
@@ -82,12 +82,12 @@ static void blocking_cancel(fluv_future_t* f) {
   if ((f->flags & FLUV__DISCARDED) == 0 &&
       fluv__job_has_returned(((blocking_op_t*) f)->job))
     return;
-  let_go(f);
+  detach_job(f);
   fluv__complete(f, FLUV_ECANCELED);
 }
 
 static void blocking_release(fluv_future_t* f) {
-  let_go(f);
+  detach_job(f);
 }
 
 static void blocking_describe(const fluv_future_t* f, char* buf, size_t size) {

@@ -519,9 +519,8 @@ static size_t begin_to_end(void) {
   return count;
 }
 
-/* At the end of exit(), when all else has been done, libuv joins its pool.
- * The results are not read any more: what is queued is not started, and what runs is
- * given a while, and then not waited for. */
+/* libuv joins its pool at the end of exit(). No result is read any more, so
+ * queued jobs are not started, and running jobs get only a while to end. */
 static void __attribute__((destructor)) leave_running(void) {
   const struct timespec pause = { 0, 5 * (long) FLUV__NS_PER_MS };
   uint64_t end = coarse_now() + fluv__jobs_starvation;

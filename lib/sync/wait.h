@@ -189,8 +189,9 @@ typedef struct fluv__parked {
 void fluv__park_join(fluv__parked_t* parked, fluv__list_t* queue);
 
 /* Without the guard: block until the wait is granted, and return wait.given, or
- * until `limit_ns`, a point in time of fluv__limit_after(). Then FLUV_ETIMEDOUT: the wait has left the queue, and
- * the caller grants the waits behind it that can go on. */
+ * until `limit_ns`, a point in time of fluv__limit_after(). Then return
+ * FLUV_ETIMEDOUT: the wait has left the queue, and the caller grants the waits
+ * behind it that can go on. */
 int64_t fluv__park(fluv__parked_t* parked,
                    fluv__guard_t* guard,
                    uint64_t limit_ns);
