@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -247,7 +248,7 @@ static void let_other_worker_turn(void) {
     atomic_store(&turned, false);
     ck_assert_err(fluv_post(other_loop, on_turn, NULL), 0);
     while (!atomic_load(&turned))
-      continue;
+      sched_yield();
   }
 }
 
