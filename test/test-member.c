@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -29,7 +30,7 @@ static int64_t meet(void* arg) {
 
   atomic_fetch_add(&count, 1);
   while (atomic_load(&count) < all)
-    continue;
+    sched_yield();
   return 0;
 }
 
