@@ -2,6 +2,10 @@
 /* Objects of another thread's loop: who uses them aborts, in every build. */
 #include "fluv-test-misuse.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static int64_t give(void* arg) {
   return (int64_t) (intptr_t) arg;
 }
@@ -223,6 +227,56 @@ START_TEST(questions_from_another_thread_abort) {
 }
 END_TEST
 
+/* A child of fork(2) has no loop. */
+
+/* Runs `fn` in a child, and ends as the child does. */
+static void in_a_child(void (*fn)(void)) {
+  pid_t child = fork();
+  int status = 0;
+
+  if (child == 0) {
+    fn();
+    _exit(0);
+  }
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
+    abort();
+}
+
+static void cancel_the_parents(void) {
+  fluv_cancel(foreign);
+}
+
+static void use_in_a_child(void* arg) {
+  (void) arg;
+  test_setup();
+  EXPECT_LINE(__LINE__ + 1);
+  foreign = fluv_never();
+  in_a_child(cancel_the_parents);
+}
+
+static void await_in_the_child(void) {
+  EXPECT_LINE(__LINE__ + 1);
+  fluv_await(fluv_sleep(1));
+}
+
+static int64_t fork_in_a_task(void* arg) {
+  (void) arg;
+  in_a_child(await_in_the_child);
+  return 0;
+}
+
+static void await_in_a_child(void* arg) {
+  (void) arg;
+  fluv_run(fork_in_a_task, NULL, NULL);
+}
+
+START_TEST(the_abort_of_a_forked_child_says_why) {
+  check_abort(use_in_a_child, "belongs to a loop of the parent process");
+  check_abort(await_in_a_child, "forked inside a task: it has no loop");
+}
+END_TEST
+
 static Suite* misuse_thread_suite(void) {
   Suite* s = suite_create("misuse-thread");
   TCase* tc = test_case(s, "misuse", NULL, NULL);
@@ -232,7 +286,8 @@ static Suite* misuse_thread_suite(void) {
       using_a_future_on_a_thread_without_a_loop_aborts,
       using_another_loops_objects_aborts,
       using_another_loops_scope_or_promise_aborts,
-      questions_from_another_thread_abort);
+      questions_from_another_thread_abort,
+      the_abort_of_a_forked_child_says_why);
   return s;
 }
 
